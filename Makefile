@@ -1,0 +1,70 @@
+# One command each; `make help` lists them. Every target that needs the environment builds it first.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv pip install --python $(PY)
+STAMP := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)$(if $(TORCH_INDEX),-torch)
+
+TASK ?=
+SYSTEM ?=
+DATA ?= auto
+PROTOCOL ?=
+FOLD ?=
+SEED ?= 0
+DEVICES ?= 1
+NODES ?= 1
+LOGGER ?= csv
+RESUME ?= auto
+MODEL ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test test-all lint leaderboard submit perf clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## build .venv (again only when the pins change); TORCH_INDEX=<address> takes torch from there
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with PYTHON=…")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+ifdef TORCH_INDEX
+	$(UV) --index-url $(TORCH_INDEX) $$(grep -E '^torch(audio)?==' requirements.lock)
+	grep -vE '^(torch|torchaudio|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==' requirements.lock | $(UV) -r -
+else
+	$(UV) -r requirements.lock
+endif
+	$(UV) --quiet --no-deps -e .
+	@touch $@
+
+bench: setup  ## train and score: TASK=bad [SYSTEM DATA PROTOCOL FOLD SEED DEVICES NODES LOGGER RESUME MODEL ARGS]
+	@test -n "$(TASK)" || { echo "error: say which task, e.g. make bench TASK=bad (or TASK=all)" >&2; exit 2; }
+	@$(PY) -m benchmark run --task "$(TASK)" --system "$(SYSTEM)" --data "$(DATA)" --protocol "$(PROTOCOL)" --fold "$(FOLD)" \
+		--seed "$(SEED)" --devices "$(DEVICES)" --nodes "$(NODES)" --logger "$(LOGGER)" --resume "$(RESUME)" \
+		$(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+test: setup  ## the quick tests
+	@$(PY) -m pytest -m "not slow"
+
+test-all: setup  ## all tests, the slow ones too
+	@$(PY) -m pytest
+
+lint: setup  ## ruff and mypy
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+leaderboard: setup  ## write leaderboard/tables (committed records) and runs/leaderboard (your runs)
+	@$(PY) -m leaderboard
+
+submit: setup  ## put a finished run on real data into leaderboard/records: RUN=…
+	@test -n "$(RUN)" || { echo "error: say which run, e.g. make submit RUN=last" >&2; exit 2; }
+	@$(PY) -m leaderboard submit "$(RUN)"
+
+perf: setup  ## measure the waveform store and the front ends on this machine
+	@$(PY) perf/store.py && $(PY) perf/frontend.py
+
+clean:  ## remove caches of the tools; never runs or data
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find benchmark tasks leaderboard tests perf -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,225 @@
+"""The command line: `python -m benchmark {run,score,predict,list,data}`.
+
+Only `run` and `predict` import torch. Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong;
+3 interrupted, can be resumed.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.errors import InputError, exit_code
+from benchmark.paths import data_root, runs_root
+from benchmark.registry import Task, all_tasks, get_task
+
+RUN_EPILOG = """\
+Any key of the recipe can be overridden by its dotted name, e.g.
+  --trainer.max_steps 300   --data.batch_size 32   --data.on_error skip   --optimizer.init_args.lr 0.0005
+--print_config shows all keys with their values. Folders: DCASE_BENCH_DATA (default ./data), DCASE_BENCH_CACHE
+(default ~/.cache/dcase-bench), DCASE_BENCH_RUNS (default ./runs)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    try:
+        arguments, overrides = parser.parse_known_args(words)
+        if overrides and arguments.command is not run:
+            parser.error(f"unrecognized arguments: {' '.join(overrides)}")
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    if arguments.command is run:
+        arguments.overrides = overrides
+    return exit_code(lambda: arguments.command(arguments), arguments.debug)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark", description="Benchmark suite for machine listening.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--debug", action="store_true", help="show tracebacks")
+
+    def command(name: str, function: object, text: str, epilog: str = "") -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=epilog,
+            parents=[shared],
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(command=function)
+        return sub
+
+    _add_run_options(command("run", run, "Train and score a system.", RUN_EPILOG))
+
+    sub = command("score", score, "Score predictions in the task's official file format.")
+    sub.add_argument("task", help="task name")
+    sub.add_argument("--reference", type=Path, required=True, metavar="FILE", help="official reference file")
+    sub.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="official submission file")
+    sub.add_argument("--json", action="store_true", help="print one flat JSON object and nothing else")
+
+    sub = command("predict", predict, "Apply a finished run to audio files of any rate, length and channel count.")
+    sub.add_argument(
+        "run", metavar="RUN", help="a run's folder, a unique id prefix, a group (its members are averaged) or `last`"
+    )
+    sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="audio files")
+    sub.add_argument(
+        "--plot", type=Path, metavar="PNG", help="spectrogram with the probability beneath (one file only)"
+    )
+    sub.add_argument(
+        "--format", choices=("text", "json", "tsv", "audacity"), default="text", help="output format (default: text)"
+    )
+    sub.add_argument(
+        "--hop", type=float, metavar="SECONDS", help="distance of two windows (default: the window's length)"
+    )
+
+    sub = command("list", list_names, "List tasks or systems.")
+    sub.add_argument("what", choices=("tasks", "systems"))
+    sub.add_argument("--task", help="systems of this task only")
+
+    sub = command("data", data, "Look at the data of a task.")
+    sub.add_argument("action", choices=("status",))
+    sub.add_argument("task", help="task name")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="data root (default: DCASE_BENCH_DATA or ./data)")
+    return parser
+
+
+def _add_run_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--task", required=True, help="task name, or `all`")
+    sub.add_argument("--system", default="", help="recipe (default: the task's)")
+    sub.add_argument(
+        "--data",
+        default="auto",
+        metavar="auto|mini|full|DIR",
+        help="auto: the official data if complete, else the synthetic mini variant",
+    )
+    sub.add_argument("--protocol", default="", help="split (default: the task's first)")
+    sub.add_argument("--fold", default="", help="one fold or `all` (default: all; on mini the first)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--devices", type=int, default=1, help="devices on this machine")
+    sub.add_argument("--nodes", type=int, default=1, help="machines")
+    sub.add_argument(
+        "--logger", choices=("csv", "wandb", "tensorboard"), default="csv", help="where metrics go beside metrics.csv"
+    )
+    sub.add_argument(
+        "--resume", default="auto", metavar="auto|no|RUN", help="continue an interrupted run (default: auto)"
+    )
+    sub.add_argument("--model", metavar="pkg.Class", help="your own torch module in place of the recipe's backbone")
+    sub.add_argument("--print_config", action="store_true", help="print the complete recipe and stop")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """`run`."""
+    from rich.console import Console
+
+    from benchmark.runner import Run, RunOptions, make_plan, quiet
+    from benchmark.summary import print_published, print_scores, print_traces
+
+    quiet()
+    options = {k: v for k, v in vars(arguments).items() if k not in ("command", "debug", "print_config", "task")}
+    names = list(all_tasks()) if arguments.task == "all" else [arguments.task]
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for name in names:
+        plan = make_plan(RunOptions(task=name, **options))
+        if arguments.print_config:
+            print(plan.config.as_yaml(), end="")
+            continue
+        console.print(
+            f"data: {plan.variant} ({plan.source.reason}); {plan.inventory.summary}", highlight=False, soft_wrap=True
+        )
+        folders, finished = [], []
+        for fold in plan.folds:
+            one = Run(plan, fold)
+            word = "resuming" if one.resumed else "running"
+            console.print(
+                f"{word} {name} / {plan.system}, {plan.protocol}, fold {fold}, seed {arguments.seed}", highlight=False
+            )
+            finished.append(one.execute())
+            folders.append(one.folder.path)
+        print_scores(console, plan.task, finished)
+        print_published(console, plan.task, finished)
+        print_traces(console, folders, finished)
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """`score`."""
+    scores = get_task(arguments.task).score_files(arguments.reference, arguments.predictions)
+    if arguments.json:
+        print(json.dumps(scores))
+        return
+    width = max(map(len, scores))
+    for key, value in scores.items():
+        print(f"{key:{width}}  {'undefined' if value is None else f'{value:.4f}'}")
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """`predict`."""
+    from benchmark.predict import Predictor, write_predictions
+    from benchmark.records import find_runs
+    from benchmark.runner import quiet
+
+    if arguments.plot and len(arguments.files) > 1:
+        raise InputError("--plot draws one file", remedy="give one FILE")
+    quiet()
+    predictor = Predictor(find_runs(runs_root(), arguments.run))
+    predictions = []
+    for file in arguments.files:
+        prediction = predictor.predict(file, arguments.hop)
+        predictions.append(prediction)
+        if arguments.plot:
+            predictor.plot(prediction, arguments.plot)
+    write_predictions(predictions, arguments.format, sys.stdout)
+
+
+def list_names(arguments: argparse.Namespace) -> None:
+    """`list`."""
+    tasks = [get_task(arguments.task)] if arguments.task else list(all_tasks().values())
+    if arguments.what == "tasks":
+        for task in tasks:
+            protocols = ", ".join(f"{name} ({len(folds)} folds)" for name, folds in task.protocols.items())
+            print(f"{task.name:12} {task.title}\n{'':12} protocols: {protocols}")
+            print(f"{'':12} systems: {', '.join(task.systems)} (default {task.default_system})")
+        return
+    for task in tasks:
+        print(f"{task.name}: published {task.main_score} under the task's first protocol, trainable parameters, title")
+        for name, row in _system_rows(task).items():
+            print(f"  {name:22} {row}")
+
+
+def _system_rows(task: Task) -> dict[str, str]:
+    import yaml
+
+    from benchmark.published import read_published
+
+    first = next(iter(task.protocols))
+    published = {
+        row.system: row.printed
+        for row in read_published(task.folder / "published.csv")
+        if (row.metric, row.protocol) == (task.main_score, first)
+    }
+    rows = {}
+    for name, path in task.systems.items():
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        rows[name] = f"{published.get(name, '-'):>8} {recipe['parameters']:>12,}  {recipe['title']}" + (
+            " [official]" if recipe.get("official") else ""
+        )
+    return rows
+
+
+def data(arguments: argparse.Namespace) -> None:
+    """`data`."""
+    task = get_task(arguments.task)
+    root = arguments.data or data_root()
+    inventory = task.load("datamodule").take_stock(root, "skip")
+    print(f"{task.name} at {root}: {inventory.variant}; {inventory.summary}")
+    print(f"{len(inventory.skipped)} of {inventory.listed} listed clips left out")
+    for clip, reason in list(inventory.skipped.items())[:10]:
+        print(f"  {clip}: {reason}")

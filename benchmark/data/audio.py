@@ -1,0 +1,194 @@
+"""Decoding and resampling of audio files, with an error that names the file for every way one can be broken."""
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile as sf
+import soxr
+
+from benchmark.errors import InputError
+
+INT16_MAX = 32767
+SILENCE_GAIN = np.float32(1 / INT16_MAX)
+_REMEDY = "expected a wav, flac, ogg or mp3 file with at least one sample; copy or download it again, or leave it out"
+_UNKNOWN_BYTES = 0x7FFF_F000  # writers to a pipe (sox, ffmpeg) declare this much or more
+_MP3_CERTAIN = 0.98  # an mp3's length is an estimate
+
+_MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+Waveform = npt.NDArray[np.float32]
+
+
+def read_audio(path: Path) -> tuple[Waveform, int]:
+    """Read a whole audio file.
+
+    Args:
+        path: A file that libsndfile reads: wav, flac, ogg, mp3.
+
+    Returns:
+        The waveform, float32 of shape (channels, time), and its sample rate in Hz. Integer formats lie in [-1, 1];
+        float wav and lossy formats can exceed it and are not clipped.
+
+    Raises:
+        InputError: The file is missing, unreadable, empty, no audio, truncated, damaged, has no samples, or has NaN or
+            infinite ones. A wav file whose header leaves its length open (written to a pipe) is read to its end.
+            Truncation goes unnoticed in an mp3 that lacks less than 2 % or has no length in its header, and in aiff,
+            w64 and rf64.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        raise _unusable(path, "the file is missing") from None
+    except OSError as error:
+        raise _unusable(path, f"it cannot be opened ({error.strerror})") from error
+    try:
+        return _read_descriptor(path, descriptor)
+    except OSError as error:
+        raise _unusable(path, f"reading failed ({error.strerror})") from error
+    finally:
+        os.close(descriptor)
+
+
+def resample(waveform: Waveform, rate_in: int, rate_out: int) -> Waveform:
+    """Resample with soxr at its setting HQ (linear phase, images and aliases below -100 dB).
+
+    Args:
+        waveform: float32, shape (channels, time).
+        rate_in: Its sample rate in Hz.
+        rate_out: The wanted sample rate in Hz.
+
+    Returns:
+        float32, shape (channels, round(time * rate_out / rate_in)); the argument itself when the rates are equal.
+    """
+    if rate_in == rate_out:
+        return waveform
+    return np.ascontiguousarray(soxr.resample(waveform.T, rate_in, rate_out, quality="HQ").T)
+
+
+def to_int16(waveform: Waveform) -> tuple[npt.NDArray[np.int16], np.float32]:
+    """Quantise with the clip's peak at full scale, so that quiet 24-bit material keeps its detail.
+
+    Args:
+        waveform: float32, shape (channels, time).
+
+    Returns:
+        int16 of the same shape, and the gain that undoes it: `int16 * gain` differs from the waveform by at most half a
+        gain. Silence, meaning peaks below 4e-34, gives zeros and the gain of full scale.
+    """
+    peak = np.float32(np.max(np.abs(waveform), initial=0.0))
+    if peak < INT16_MAX * np.finfo(np.float32).tiny:
+        return np.zeros(waveform.shape, np.int16), SILENCE_GAIN
+    gain = np.float32(peak / INT16_MAX)
+    return np.rint(waveform / gain).astype(np.int16), gain
+
+
+def load_clip(path: Path, sample_rate: int, mono: bool = True) -> Waveform:
+    """Read a file, mix it to mono by the mean of its channels if asked, and resample it.
+
+    Args:
+        path: The audio file.
+        sample_rate: The wanted rate in Hz.
+        mono: Whether to mix the channels.
+
+    Returns:
+        float32, shape (1 or channels, time).
+
+    Raises:
+        InputError: As `read_audio`; also when the clip is shorter than one sample at the new rate.
+    """
+    waveform, rate = read_audio(path)
+    if mono and len(waveform) > 1:
+        waveform = waveform.mean(axis=0, keepdims=True)
+    waveform = resample(waveform, rate, sample_rate)
+    if waveform.shape[1] == 0:
+        raise _unusable(path, f"the audio is shorter than one sample at {sample_rate} Hz")
+    return waveform
+
+
+def _unusable(path: Path, why: str) -> InputError:
+    return InputError(f"cannot read audio: {why}", path, _REMEDY)
+
+
+def _read_descriptor(path: Path, descriptor: int) -> tuple[Waveform, int]:
+    size = os.fstat(descriptor).st_size
+    if size == 0:
+        raise _unusable(path, "the file is empty (0 bytes)")
+    head = os.pread(descriptor, 12, 0)
+    source: int | io.BytesIO = descriptor
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        source = _checked_wav(path, descriptor, size)
+    elif head[:4] == b"OggS":
+        _check_ogg(path, descriptor, size)
+    try:
+        with sf.SoundFile(source, closefd=False) as sound:
+            waveform, rate, frames, format_ = _read_samples(path, sound), sound.samplerate, sound.frames, sound.format
+    except sf.LibsndfileError as error:
+        raise _unusable(
+            path, f"no audio format is recognised, or its header is damaged ({error.error_string})"
+        ) from error
+    if waveform.shape[1] < (_MP3_CERTAIN * frames if format_ == "MP3" else frames):
+        raise _unusable(path, f"truncated or damaged: {waveform.shape[1]} of {frames} samples could be decoded")
+    if waveform.shape[1] == 0:
+        raise _unusable(path, "the audio has zero length")
+    if not np.isfinite(waveform).all():
+        raise _unusable(path, f"{np.count_nonzero(~np.isfinite(waveform))} samples are NaN or infinite")
+    return waveform, rate
+
+
+def _read_samples(path: Path, sound: sf.SoundFile) -> Waveform:
+    try:
+        return np.ascontiguousarray(sound.read(dtype="float32", always_2d=True).T)
+    except sf.LibsndfileError as error:
+        raise _unusable(path, f"truncated or damaged ({error.error_string})") from error
+    except (MemoryError, ValueError) as error:  # numpy cannot allocate what a damaged or open flac header asks for
+        raise _unusable(path, f"its header claims {sound.frames} samples, more than fit in memory") from error
+
+
+def _checked_wav(path: Path, descriptor: int, size: int) -> int | io.BytesIO:
+    """What libsndfile shall read: left alone it shortens a truncated file silently and takes length 0 at its word."""
+    riff_size, position = struct.unpack("<I", os.pread(descriptor, 4, 4))[0], 12
+    while position + 8 <= size:
+        name, length = struct.unpack("<4sI", os.pread(descriptor, 8, position))
+        position += 8
+        if name == b"data":
+            break
+        position += length + length % 2
+    else:
+        return descriptor  # libsndfile says what is wrong
+    missing = position + length - size
+    if missing > 1 and length < _UNKNOWN_BYTES:  # one byte: the padding that some writers count and leave out
+        raise _unusable(
+            path, f"truncated: its header declares {length} bytes of samples, {missing} of them are missing"
+        )
+    left_open = riff_size == 0 or riff_size + 8 <= position or riff_size >= _UNKNOWN_BYTES
+    if length == 0 and left_open and size > position:
+        content = bytearray(os.pread(descriptor, size, 0))
+        content[4:8] = struct.pack("<I", 8)  # how libsndfile itself recognises a wav that was never closed
+        return io.BytesIO(content)
+    return descriptor
+
+
+def _check_ogg(path: Path, descriptor: int, size: int) -> None:
+    """Check every page: libsndfile takes a file that lost its first or last pages for a shorter one."""
+    content, position, ended = os.pread(descriptor, size, 0), 0, False
+    while content[position : position + 4] == b"OggS" and position + 27 <= size:
+        body = position + 27 + content[position + 26]
+        end = body + sum(content[position + 27 : body])
+        if end > size or _ogg_checksum(content[position:end]) != content[position + 22 : position + 26]:
+            raise _unusable(
+                path, f"truncated or damaged: the page at byte {position} is incomplete or has a wrong checksum"
+            )
+        position, ended = end, bool(content[position + 5] & 4)
+    if not ended:
+        raise _unusable(path, f"truncated or damaged: no page follows at byte {position}, and the stream has not ended")
+
+
+def _ogg_checksum(page: bytes) -> bytes:
+    """Ogg's CRC-32 sends the highest bit first and inverts nothing; zlib's does the opposite (RFC 3533, section 6)."""
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRROR)
+    return struct.pack(">I", zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF).translate(_MIRROR)

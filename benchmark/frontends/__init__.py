@@ -1,0 +1,7 @@
+"""Front ends, waveform `(batch, channels, time)` to features `(batch, channels, frames, bins)`, and what follows."""
+
+from benchmark.frontends.log_mel import LogMel
+from benchmark.frontends.statistics import FrameStatistics
+from benchmark.frontends.transforms import Standardize, SubtractTemporalMean, WrapFrames
+
+__all__ = ["FrameStatistics", "LogMel", "Standardize", "SubtractTemporalMean", "WrapFrames"]

@@ -1,0 +1,140 @@
+"""Clip heads: one pooling over all that is not padding, and one linear classifier."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.errors import InputError
+
+
+def valid_frames(valid: Tensor, frames: int) -> Tensor:
+    """Output frames that see real audio: `ceil(valid * frames)`, at least 1.
+
+    Args:
+        valid: Share of the time axis that is real audio, `(batch,)`.
+        frames: Frames of the backbone's output.
+
+    Returns:
+        int64 `(batch,)`.
+    """
+    # A share such as 12 / 15 must not become 13 frames of 15 by the rounding of float32.
+    return ((valid - 2e-7) * frames).ceil().long().clamp(1, frames)
+
+
+class _GlobalPool(nn.Module, ABC):
+    def __init__(self, dim: int, n_classes: int) -> None:
+        super().__init__()
+        self.classifier = _linear(dim, n_classes)
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Logits.
+
+        Args:
+            x: `(batch, dim, time, frequency)`, `(batch, time, dim)` or `(batch, dim)`, which is pooled already.
+            valid: Share of the time axis that is real audio, `(batch,)`; nothing: all.
+
+        Returns:
+            `(batch, n_classes)`.
+
+        Raises:
+            InputError: `x` has another rank.
+        """
+        if x.ndim == 4:
+            x = x.transpose(1, 2)
+        elif x.ndim == 3:
+            x = x.unsqueeze(3)
+        elif x.ndim == 2:
+            x = x[:, None, :, None]
+        else:
+            raise InputError(
+                f"{type(self).__name__} got shape {tuple(x.shape)}", "head", "the backbone must give rank 2, 3 or 4"
+            )
+        frames = valid_frames(x.new_ones(len(x)) if valid is None else valid, x.shape[1])
+        padding = torch.arange(x.shape[1], device=x.device) >= frames[:, None]
+        return self.classifier(self.pool(x, padding[:, :, None, None], frames))  # type: ignore[no-any-return]
+
+    @abstractmethod
+    def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:
+        """`(batch, dim)` of `x` `(batch, time, dim, frequency)`, whose first `frames` `(batch,)` frames are real."""
+
+
+class GlobalMaxPool(_GlobalPool):
+    """Maximum over valid time and all frequencies, then a linear layer.
+
+    The weights start He-uniform (card `crosstask-surrey-cnn48`), the bias at 0.
+
+    Args:
+        dim: Channels of the backbone's output.
+        n_classes: Outputs.
+    """
+
+    def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:
+        """Largest value of each channel."""
+        return x.masked_fill(padding, -torch.inf).amax((1, 3))
+
+
+class GlobalMeanPool(_GlobalPool):
+    """Mean over valid time and all frequencies, then a linear layer.
+
+    The weights start He-uniform, the bias at 0.
+
+    Args:
+        dim: Channels of the backbone's output.
+        n_classes: Outputs.
+    """
+
+    def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:
+        """Mean of each channel."""
+        return x.masked_fill(padding, 0.0).mean(3).sum(1) / frames[:, None]
+
+
+class Dense(nn.Module):
+    """Dropout and a linear layer on an embedding.
+
+    The weights start He-uniform, the bias at 0.
+
+    Args:
+        dim: Size of the embedding.
+        n_classes: Outputs.
+        dropout: Share of the inputs that is dropped in training.
+
+    Raises:
+        InputError: `dropout` is not in [0, 1).
+    """
+
+    def __init__(self, dim: int, n_classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise InputError(f"dropout must be in [0, 1), not {dropout}", "Dense.dropout")
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = _linear(dim, n_classes)
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Logits.
+
+        Args:
+            x: `(batch, dim)`.
+            valid: Not used: an embedding has no time axis.
+
+        Returns:
+            `(batch, n_classes)`.
+
+        Raises:
+            InputError: `x` is not of rank 2.
+        """
+        if x.ndim != 2:
+            raise InputError(
+                f"Dense got shape {tuple(x.shape)}", "head", "it takes an embedding (batch, dim); pool the rest first"
+            )
+        return self.classifier(self.dropout(x))  # type: ignore[no-any-return]
+
+
+def _linear(dim: int, n_classes: int) -> nn.Linear:
+    for name, value in (("dim", dim), ("n_classes", n_classes)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}", f"head.{name}")
+    linear = nn.Linear(dim, n_classes)
+    nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
+    nn.init.zeros_(linear.bias)
+    return linear

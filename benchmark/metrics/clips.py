@@ -1,0 +1,134 @@
+"""Predictions gathered clip by clip, the same on one process and on many."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities.data import dim_zero_cat
+
+
+class ClipTable(NamedTuple):
+    """Predictions of a split, one row a clip, in rising order of the clip index.
+
+    Attributes:
+        clip: Clip indices, int64 of shape ``(n,)``.
+        probability: Mean over each clip's windows, float64 of shape ``(n, classes)``.
+        target: float32 of shape ``(n, classes)``.
+    """
+
+    clip: npt.NDArray[np.int64]
+    probability: npt.NDArray[np.float64]
+    target: npt.NDArray[np.float32]
+
+
+class ClipPredictions(Metric):
+    """Collects window predictions and averages them to clip predictions.
+
+    A distributed sampler repeats clips so that every process gets the same number; the repetitions carry the same
+    clip and window index and are counted once. Averages are taken in float64 in the order of the windows, so
+    that the result depends neither on batch size nor on how clips were dealt to processes.
+    """
+
+    is_differentiable = False
+    higher_is_better = None
+    full_state_update = False
+
+    clip: list[Tensor]
+    window: list[Tensor]
+    probability: list[Tensor]
+    target: list[Tensor]
+
+    # Class axes are flattened, so that a process without a clip, which does not know the number of classes, can
+    # take part in gathering.
+    _state_dtypes = (
+        ("clip", torch.int64),
+        ("window", torch.int64),
+        ("probability", torch.float32),
+        ("target", torch.float32),
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Start empty.
+
+        Args:
+            **kwargs: Settings of :class:`torchmetrics.Metric`.
+        """
+        super().__init__(**kwargs)
+        for name, _ in self._state_dtypes:
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, clip: Tensor, window: Tensor, probability: Tensor, target: Tensor) -> None:
+        """Add a batch of windows.
+
+        Args:
+            clip: Clip index of each window, of shape ``(batch,)``.
+            window: Index of the window within its clip, of shape ``(batch,)``.
+            probability: Predicted probabilities, of shape ``(batch, classes)``.
+            target: Labels of the clip, of shape ``(batch, classes)``.
+
+        Raises:
+            ValueError: If the shapes do not fit each other.
+        """
+        batch = clip.shape[0] if clip.ndim == 1 else -1
+        if (
+            window.shape != (batch,)
+            or probability.ndim != 2
+            or len(probability) != batch
+            or target.shape != probability.shape
+        ):
+            shapes = ", ".join(str(tuple(part.shape)) for part in (clip, window, probability, target))
+            raise ValueError(f"expected (batch,), (batch,), (batch, classes), (batch, classes), got {shapes}")
+        for (name, dtype), part in zip(self._state_dtypes, (clip, window, probability, target), strict=True):
+            getattr(self, name).append(part.detach().to(dtype).flatten())
+
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Gather the states of all processes; a process without a clip takes part with empty states.
+
+        torchmetrics would let it take part with float32 in place of the int64 states, which cannot be gathered.
+
+        Args:
+            *args: Passed on to :meth:`torchmetrics.Metric.sync`.
+            **kwargs: Passed on to :meth:`torchmetrics.Metric.sync`.
+        """
+        for name, dtype in self._state_dtypes:
+            state = getattr(self, name)
+            if isinstance(state, list) and not state:
+                state.append(torch.empty(0, dtype=dtype, device=self.device))
+        super().sync(*args, **kwargs)
+
+    def compute(self) -> ClipTable:
+        """Average the windows of each clip, each counted once.
+
+        Returns:
+            The table of all clips seen by any process; arrays of length 0 if there was none.
+
+        Raises:
+            ValueError: If two windows of one clip carry different targets.
+        """
+        clip, window, probability, target = (self._gathered(name) for name, _ in self._state_dtypes)
+        if not clip.size:
+            return ClipTable(clip, np.zeros((0, 0)), np.zeros((0, 0), np.float32))
+        probability, target = probability.reshape(clip.size, -1), target.reshape(clip.size, -1)
+
+        order = np.lexsort((window, clip))
+        clip, window = clip[order], window[order]
+        repeated = (np.diff(clip, prepend=clip[0] - 1) == 0) & (np.diff(window, prepend=window[0]) == 0)
+        kept, clip = order[~repeated], clip[~repeated]
+
+        clips, first, windows = np.unique(clip, return_index=True, return_counts=True)
+        targets = target[kept][first]
+        differs = (target[kept] != np.repeat(targets, windows, axis=0)).any(axis=1)
+        if differs.any():
+            raise ValueError(f"windows of clip {clip[differs][0]} carry different targets")
+        total = np.add.reduceat(probability[kept].astype(np.float64), first, axis=0)
+        return ClipTable(clips, total / windows[:, None], targets)
+
+    def _gathered(self, name: str) -> npt.NDArray[Any]:
+        state = getattr(self, name)
+        if isinstance(state, list) and not state:
+            return torch.empty(0, dtype=dict(self._state_dtypes)[name]).numpy()
+        array: npt.NDArray[Any] = dim_zero_cat(state).cpu().numpy()
+        return array

@@ -1,0 +1,212 @@
+"""A system's recipe: one YAML file, typed and validated by jsonargparse, with command-line overrides.
+
+Parts are named by import path (`class_path` / `init_args`). Unknown keys are errors that name the nearest valid one.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+from torch import nn
+
+from benchmark.data.datamodule import DataSettings
+from benchmark.errors import InputError
+from benchmark.registry import Task
+from benchmark.suggest import did_you_mean
+
+
+@dataclass
+class TrainerSettings:
+    """How long and in which precision to train.
+
+    Attributes:
+        max_steps: Optimiser steps.
+        val_every: Steps between two validations, where a part is held out for it.
+        precision: Lightning's name of the precision; features and losses stay in float32.
+        gradient_clip_val: Largest norm of the gradient.
+        checkpoint_every: Steps between two checkpoints to resume from.
+    """
+
+    max_steps: int = 5000
+    val_every: int = 500
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    gradient_clip_val: float | None = None
+    checkpoint_every: int = 500
+
+
+@dataclass
+class Selection:
+    """Which weights are scored.
+
+    Attributes:
+        monitor: Validation score that chooses the checkpoint; null scores the last step.
+        mode: Whether the best is the largest (`max`) or the smallest (`min`).
+        patience: Validations without a gain after which training stops; null trains to the end.
+    """
+
+    monitor: str | None = None
+    mode: Literal["max", "min"] = "max"
+    patience: int | None = None
+
+
+@dataclass
+class Recipe:
+    """One system on one task.
+
+    Attributes:
+        title: One line for people.
+        citation: Paper or repository that the recipe follows.
+        parameters: Trainable parameters; a test compares them with the built model.
+        data: How waveforms are cut and batched.
+        frontend: Waveform to time-frequency features.
+        transforms: Feature transforms in order, in training and evaluation (normalisation, wrapping).
+        augmentations: Random changes of waveforms or features, in training only.
+        backbone: Features (or the waveform) to a feature map, a sequence or a vector.
+        head: Called with (dim, n_classes); its result makes clip logits of what the backbone gives.
+        loss: Called with (logits, target).
+        optimizer: Called with the parameters.
+        scheduler: Called with the optimiser; stepped after every optimiser step.
+        trainer: Length and precision of the training.
+        selection: Which weights are scored.
+        official: Whether this is the task's official baseline.
+        mini: Keys that shrink on the mini variant.
+    """
+
+    title: str
+    citation: str
+    parameters: int
+    data: DataSettings
+    frontend: nn.Module
+    backbone: nn.Module
+    head: Callable[[int, int], nn.Module]
+    loss: nn.Module
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None
+    transforms: list[nn.Module] = field(default_factory=list)
+    augmentations: list[nn.Module] = field(default_factory=list)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    selection: Selection = field(default_factory=Selection)
+    official: bool = False
+    mini: dict[str, Any] = field(default_factory=dict)
+
+
+USER_HEAD = {"class_path": "benchmark.heads.GlobalMeanPool"}
+
+
+class RecipeConfig:
+    """A validated recipe that can be shown, hashed, saved and built."""
+
+    def __init__(self, namespace: Namespace, parser: ArgumentParser) -> None:
+        self._namespace = namespace
+        self._parser = parser
+
+    @classmethod
+    def parse(cls, content: dict[str, Any], source: object, overrides: Sequence[str] = ()) -> "RecipeConfig":
+        """Validate the mapping `content`, read from `source`, with command-line `overrides`.
+
+        Raises:
+            InputError: An unknown key, an unknown class or a value of the wrong type.
+        """
+        parser = ArgumentParser(prog="benchmark run", exit_on_error=False, allow_abbrev=False)
+        parser.add_class_arguments(Recipe)
+        place = source
+        try:
+            namespace = parser.parse_object(content)
+            if overrides:
+                place = "command line: " + " ".join(overrides)
+                namespace = parser.parse_args(list(overrides), namespace=namespace)
+        except Exception as error:  # jsonargparse raises ArgumentError, TypeError and others for bad input
+            raise _explained(error, parser, place) from error
+        return cls(namespace, parser)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The complete recipe as plain values."""
+        return yaml.safe_load(self.as_yaml())  # type: ignore[no-any-return]
+
+    def as_yaml(self) -> str:
+        """The complete recipe as YAML; parsing it again gives the same recipe."""
+        return str(self._parser.dump(self._namespace))
+
+    def build(self) -> Recipe:
+        """New instances of all parts, drawn from torch's global random state."""
+        return Recipe(**vars(self._parser.instantiate(self._namespace)))
+
+
+def load_recipe(
+    task: Task, system: str, mini: bool = False, model: str | None = None, overrides: Sequence[str] = ()
+) -> RecipeConfig:
+    """The recipe of `system`, changed by its `mini` block, the user's model and the command line, in this order.
+
+    Args:
+        task: The task.
+        system: Name of a file in the task's `systems/`, without `.yaml`.
+        mini: Whether to shrink the recipe as its `mini` block says.
+        model: Import path of a user's own model, which replaces the backbone and gets a linear head.
+        overrides: Command-line words such as `--trainer.max_steps 300`.
+
+    Raises:
+        InputError: Unknown system, key, class or value.
+    """
+    if system not in task.systems:
+        raise InputError(f"task {task.name} has no system {system!r}", remedy=did_you_mean(system, task.systems))
+    path = task.systems[system]
+    place = str(path)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if mini:
+        content = _merge(content, content.get("mini", {}))
+    if model is not None:
+        content = content | {"backbone": {"class_path": model}, "head": USER_HEAD}
+        place += f" with --model {model}"
+    return RecipeConfig.parse(content, place, overrides)
+
+
+def fingerprint(*parts: Any) -> str:
+    """Twelve hexadecimal digits that stand for plain values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _merge(base[key], value) if both else value
+    return merged
+
+
+def _explained(error: Exception, parser: ArgumentParser, place: object) -> InputError:
+    """Jsonargparse's message in one line, with the nearest valid name where one was unknown."""
+    text = " ".join(str(error).split())
+    if unknown := re.search(r"(?:Option|option|arguments:|Key) '?(?:--)?([\w.]+)'?", text):
+        name, names = _unknown_name(text, unknown[1])
+        if name not in names:
+            return InputError(f"unknown key {unknown[1]!r}", place, did_you_mean(name, names))
+    if unknown := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", text):
+        names = [n for n, v in vars(importlib.import_module(unknown[1])).items() if inspect.isclass(v)]
+        return InputError(f"{unknown[1]} has no class {unknown[2]!r}", place, did_you_mean(unknown[2], names))
+    return InputError(f"wrong value: {text}", place, "print all keys with their values: add --print_config")
+
+
+def _unknown_name(text: str, key: str) -> tuple[str, list[str]]:
+    """The unknown part of a dotted key, and the names that could stand there: a class's arguments or settings."""
+    classes = re.findall(r"class_path=?[: ]*'([\w.]+)'", text)
+    if classes:
+        module, _, name = classes[-1].rpartition(".")
+        return key.rsplit(".", 1)[-1], list(
+            inspect.signature(getattr(importlib.import_module(module), name)).parameters
+        )
+    fields = {f.name: f.type for f in dataclasses.fields(Recipe)}
+    group = re.search(r"Group '(\w+)'", text)
+    path = [group[1], key] if group else key.split(".")
+    settings = fields.get(path[0])
+    if len(path) > 1 and dataclasses.is_dataclass(settings):
+        return path[1], [f.name for f in dataclasses.fields(settings)]
+    return path[0], list(fields)

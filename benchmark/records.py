@@ -1,0 +1,300 @@
+"""Run folders, their state and their record: the one schema, read and written here only.
+
+A run lives at `runs/<task>/<system>/<id>/`. `state.json` is replaced while it goes on; `record.json` appears once,
+whole, at the end. Imports no torch, so that many small processes can write and read records quickly.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmark.errors import BenchmarkError, InputError
+
+SCHEMA = 1
+RunStatus = Literal["running", "interrupted", "failed", "finished"]
+
+
+@dataclass
+class RunRecord:
+    """What ran, on what, with which versions, and every score.
+
+    Attributes:
+        schema: Version of this schema.
+        id: Name of the run's folder.
+        group: Hash of recipe, data and protocol, without fold and seed: joins the runs of one result.
+        variant: `full`, `partial:<coverage>`, `mini` or `custom:<fingerprint>`.
+        selection: What chose the scored weights: `last`, `validation` or `test`.
+        scale: Share of the recipe's steps that was run; 1.0 is the whole recipe.
+        engine: What computed the spectrograms.
+        fast_path: Switches that trade nothing but time, by name.
+        parameters: Trainable parameters.
+        macs: Multiply-accumulates of one forward pass of the network on one clip.
+        seconds: Wall time of `data`, `train` and `eval`.
+        steps: Optimiser steps taken.
+        coverage: Share of the listed clips that were there.
+        skipped: Clip to the reason why it was left out.
+        scores: Metric key to its value as a fraction; None where it is undefined.
+        created: End of the run, ISO 8601, UTC.
+    """
+
+    id: str
+    group: str
+    task: str
+    system: str
+    variant: str
+    protocol: str
+    selection: str
+    fold: str
+    seed: int
+    precision: str
+    engine: str
+    parameters: int
+    macs: int
+    device: str
+    seconds: dict[str, float]
+    steps: int
+    dataset_fingerprint: str
+    commit: str
+    versions: dict[str, str]
+    scores: dict[str, float | None]
+    created: str
+    scale: float = 1.0
+    fast_path: list[str] = field(default_factory=list)
+    coverage: float = 1.0
+    skipped: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` by `text` at once: a reader sees the old file or the new one, never a part.
+
+    Raises:
+        BenchmarkError: The file cannot be written (full disk, read-only folder).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> BenchmarkError:
+    """The error for a place that takes no more files, whatever the reason."""
+    return BenchmarkError(
+        f"cannot write: {error.strerror or error}",
+        path,
+        "free space or choose a writable folder (DCASE_BENCH_RUNS, DCASE_BENCH_CACHE)",
+    )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Replace `path` by `content` as JSON, atomically; NaN is refused."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`.
+
+    Raises:
+        InputError: The file is missing or not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read: {error.strerror}", path) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not a JSON file: {error}", path, "delete it or restore it from a copy") from error
+    if not isinstance(content, dict):
+        raise InputError("expected a JSON object", path)
+    return content
+
+
+def read_record(path: Path) -> RunRecord:
+    """The record in the file `path`.
+
+    Raises:
+        InputError: Not a record of this schema; says which field.
+    """
+    content = read_json(path)
+    if content.get("schema") != SCHEMA:
+        raise InputError(f"run record of schema {content.get('schema')!r}; this version reads {SCHEMA}", path)
+    fields = {f.name: f for f in dataclasses.fields(RunRecord)}
+    missing = [
+        n
+        for n, f in fields.items()
+        if n not in content and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    unknown = sorted(content.keys() - fields.keys())
+    if missing or unknown:
+        raise InputError(f"not a whole run record: missing {missing}, unknown {unknown}", path)
+    scores = content["scores"]
+    if not isinstance(scores, dict) or not all(
+        v is None or (isinstance(v, int | float) and math.isfinite(v)) for v in scores.values()
+    ):
+        raise InputError("scores must be finite numbers or null", path)
+    return RunRecord(**content)
+
+
+def read_records(root: Path) -> Iterator[RunRecord]:
+    """Every finished run's record below `root`, oldest first."""
+    paths = root.glob("*/*/*/record.json")
+    yield from sorted((read_record(path) for path in paths), key=lambda r: (r.created, r.id))
+
+
+class RunFolder:
+    """The folder of one run; creating it never touches an existing run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, root: Path, task: str, system: str, fold: str, seed: int) -> "RunFolder":
+        """A new folder with a new id: the time, the fold and the seed, counted on when taken."""
+        parent = root / task / system
+        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{fold}-s{seed}"
+        for number in range(1, 1000):
+            path = parent / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                if path.is_dir():
+                    continue
+                raise
+            except OSError as error:
+                raise unwritable(path, error) from error
+            return cls(path)
+        raise BenchmarkError("a thousand runs in one second", parent)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights, optimiser and schedule at the last save."""
+        return self.path / "checkpoints" / "last.ckpt"
+
+    def write_state(self, status: RunStatus, group: str, step: int, message: str = "") -> None:
+        """Replace `state.json`."""
+        state = {
+            "status": status,
+            "group": group,
+            "step": step,
+            "message": message,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "heartbeat": time.time(),
+        }
+        write_json(self.path / "state.json", state)
+
+    def finish(self, record: RunRecord) -> None:
+        """Write the record, once."""
+        path = self.path / "record.json"
+        if path.exists():
+            raise BenchmarkError("this run already has a record; runs are never overwritten", path)
+        write_json(path, dataclasses.asdict(record))
+
+
+def find_interrupted(root: Path, task: str, system: str, group: str, fold: str, seed: int) -> RunFolder | None:
+    """The newest run of the same recipe, data, fold and seed that was stopped and left a checkpoint."""
+    for path in sorted((root / task / system).glob(f"*-{fold}-s{seed}*/state.json"), reverse=True):
+        state = read_json(path)
+        folder = RunFolder(path.parent)
+        stopped = state["status"] == "interrupted" or (state["status"] == "running" and _is_dead(state))
+        if state["group"] == group and stopped and folder.checkpoint.exists():
+            return folder
+    return None
+
+
+def _is_dead(state: dict[str, Any]) -> bool:
+    """Whether the process that wrote `state` ran on this machine and is gone."""
+    if state["host"] != socket.gethostname():
+        return False
+    try:
+        os.kill(state["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def find_runs(root: Path, name: str) -> list[Path]:
+    """The finished runs that RUN means: a path, a unique id prefix, `last`, or a group (all its members).
+
+    Raises:
+        InputError: Nothing, or more than one run, fits.
+    """
+    if Path(name, "record.json").is_file():
+        return [Path(name)]
+    folders = {path.parent: path for path in root.glob("*/*/*/record.json")}
+    if not folders:
+        raise InputError("there is no finished run yet", root, "start one: make bench TASK=bad")
+    if name == "last":
+        return [max(folders, key=lambda f: (folders[f].stat().st_mtime, f.name))]
+    group = [f for f, record in folders.items() if name and read_json(record).get("group") == name]
+    matches = group or [f for f in folders if f.name.startswith(name)]
+    if not matches:
+        raise InputError(f"no finished run is called {name!r}", root, "give a path, an id prefix, a group or `last`")
+    if len(matches) > 1 and not group:
+        raise InputError(
+            f"{len(matches)} runs begin with {name!r}: {', '.join(sorted(f.name for f in matches)[:4])} …",
+            root,
+            "give more of the id",
+        )
+    return sorted(matches)
+
+
+def versions() -> dict[str, str]:
+    """Versions that can change a score."""
+    packages = (
+        "torch",
+        "torchaudio",
+        "pytorch-lightning",
+        "torchmetrics",
+        "nnAudio",
+        "numpy",
+        "soundfile",
+        "soxr",
+        "dcase-bench",
+    )
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def commit() -> str:
+    """Commit of the checkout this code runs from, with `+` when it has changes; empty outside a checkout."""
+    git = shutil.which("git")
+    here = Path(__file__).resolve().parent.parent
+    if git is None or not (here / ".git").exists():
+        return ""
+    head = subprocess.run(
+        [git, "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
+    )
+    dirty = subprocess.run(
+        [git, "-C", str(here), "status", "--porcelain", "--untracked-files=no"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

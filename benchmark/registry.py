@@ -1,0 +1,90 @@
+"""The one registry of tasks: every package below `tasks/` whose `__init__` defines `TASK`.
+
+Reading it imports neither torch nor any task's data code, so that `list` and `score` start at once.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tasks
+from benchmark.errors import InputError
+from benchmark.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task is, as data; its code is named by import path and loaded when it is needed.
+
+    Attributes:
+        name: Name on the command line, e.g. `bad`.
+        title: One line for people.
+        classes: Class names in the official order.
+        main_score: Key of the score that ranks systems (larger is better).
+        protocols: Protocol name to its folds, the default protocol first.
+        default_system: System that runs when none is named.
+        datamodule: Import path of the `ClipDataModule` subclass.
+        module: Import path of the `TaskModule` subclass.
+        mini: Import path of the function `(folder, seed)` that writes the synthetic mini variant.
+        mini_version: Changes when the mini variant does.
+        scorer: Import path of the function `(reference, predictions)` that scores official files.
+        licence: Licence of the data.
+        citation: Who to cite for the data.
+        url: The challenge's page.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    main_score: str
+    protocols: Mapping[str, tuple[str, ...]]
+    default_system: str
+    datamodule: str
+    module: str
+    mini: str
+    mini_version: int
+    scorer: str
+    licence: str
+    citation: str
+    url: str
+    folder: Path = field(default=Path())
+
+    def load(self, part: str) -> Any:
+        """The object that the attribute `part` names by import path (e.g. `load("datamodule")`)."""
+        module, _, name = getattr(self, part).rpartition(".")
+        return getattr(importlib.import_module(module), name)
+
+    @property
+    def systems(self) -> dict[str, Path]:
+        """System name to its recipe file."""
+        return {path.stem: path for path in sorted((self.folder / "systems").glob("*.yaml"))}
+
+    def score_files(self, reference: Path, predictions: Path) -> dict[str, float | None]:
+        """Scores of official files; the keys are those of the task's run records."""
+        scorer: Callable[[Path, Path], dict[str, float | None]] = self.load("scorer")
+        return scorer(reference, predictions)
+
+
+@cache
+def all_tasks() -> dict[str, Task]:
+    """Every task by name."""
+    found = {}
+    for info in pkgutil.iter_modules(tasks.__path__):
+        task: Task = importlib.import_module(f"tasks.{info.name}").TASK
+        found[task.name] = task
+    return found
+
+
+def get_task(name: str) -> Task:
+    """The task called `name`.
+
+    Raises:
+        InputError: There is no such task; the nearest name is suggested.
+    """
+    if name not in all_tasks():
+        raise InputError(f"there is no task {name!r}", remedy=did_you_mean(name, all_tasks()))
+    return all_tasks()[name]

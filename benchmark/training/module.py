@@ -1,0 +1,275 @@
+"""The base task module: front end, backbone and head of a recipe, trained and scored the same way for every task."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from benchmark.data.datamodule import Batch, ClipDataModule
+from benchmark.errors import InputError
+from benchmark.metrics.clips import ClipPredictions, ClipTable
+from benchmark.recipe import Recipe
+from benchmark.training.counting import count_macs, count_parameters
+
+Scores = dict[str, float | None]
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """A transform that takes statistics of the training windows before the first step."""
+
+    fitted: Tensor
+
+    def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take the statistics of `(features, lengths)` pairs."""
+
+
+class TaskModule(pl.LightningModule, ABC):
+    """A recipe's parts as one network, with its training and evaluation steps.
+
+    There is one subclass for a kind of problem (`activate`, `compute_loss`), and a task's own module adds `score`.
+    A task may override a `configure_*` hook to change one part.
+
+    Args:
+        recipe: The built recipe.
+        classes: Class names, in the order of the outputs.
+        seed: Seed of every random draw; a step's draws depend on (seed, step) alone.
+    """
+
+    def __init__(self, recipe: Recipe, classes: Sequence[str], seed: int = 0) -> None:
+        super().__init__()
+        self.recipe, self.classes, self.seed = recipe, tuple(classes), seed
+        self.configure_frontend()
+        self.configure_backbone()
+        self.configure_head()
+        self.configure_loss()
+        self.configure_metrics()
+        self.scores: Scores = {}
+        self.table: ClipTable | None = None
+
+    def configure_frontend(self) -> None:
+        """Set `frontend`, `transforms` and `augmentations`."""
+        self.frontend = self.recipe.frontend
+        self.transforms = nn.ModuleList(self.recipe.transforms)
+        self.augmentations = nn.ModuleList(self.recipe.augmentations)
+
+    def configure_backbone(self) -> None:
+        """Set `backbone`."""
+        self.backbone = self.recipe.backbone
+        if getattr(self.backbone, "input", None) not in ("waveform", "features"):
+            raise InputError(
+                f"{type(self.backbone).__name__} does not say what it wants",
+                "backbone",
+                'give the class an attribute input = "waveform" or "features"',
+            )
+
+    def configure_head(self) -> None:
+        """Set `head`, sized by what the backbone gives for one silent clip."""
+        output = self._network_output(self.example_input())
+        self.head = self.recipe.head(output.shape[-1] if output.ndim == 3 else output.shape[1], len(self.classes))
+
+    def configure_loss(self) -> None:
+        """Set `loss`."""
+        self.loss = self.recipe.loss
+
+    def configure_metrics(self) -> None:
+        """Set `predictions`, which collects what evaluation steps give."""
+        self.predictions = ClipPredictions()
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimiser and, where it has one, its schedule, stepped after every optimiser step."""
+        optimizer = self.recipe.optimizer(p for p in self.parameters() if p.requires_grad)
+        if self.recipe.scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.recipe.scheduler(optimizer), "interval": "step"},
+        }
+
+    @abstractmethod
+    def activate(self, logits: Tensor) -> Tensor:
+        """Probabilities `(batch, classes)` of the logits."""
+
+    @abstractmethod
+    def compute_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Mean loss of a batch."""
+
+    @abstractmethod
+    def score(self, table: ClipTable, groups: Sequence[str]) -> Scores:
+        """The task's scores, by the official rules.
+
+        Args:
+            table: Clips with probabilities and targets `(clips, classes)`.
+            groups: What each clip is scored with (a data set, a device).
+        """
+
+    @abstractmethod
+    def plot(self, path: Path, table: ClipTable, groups: Sequence[str], title: str) -> None:
+        """Draw the picture of a run's test scores to the PNG `path`."""
+
+    def example_input(self) -> Tensor:
+        """What the network gets for one silent clip: the waveform `(1, 1, time)` or its features."""
+        data = self.recipe.data
+        samples = round(data.clip_seconds * data.sample_rate)
+        waveform = torch.zeros(1, 1, samples)
+        if self.backbone.input == "waveform":
+            return waveform
+        features, lengths = self.frontend(waveform, torch.tensor([samples]))
+        for transform in self.transforms:
+            if not isinstance(transform, Fittable):
+                features, lengths = transform(features, lengths)
+        return torch.zeros_like(features)
+
+    def count(self) -> tuple[int, int]:
+        """Trainable parameters, and multiply-accumulates of the network (without front end) for one clip."""
+        network = _Network(self.backbone, self.head)
+        training = network.training
+        macs = count_macs(network.eval(), self.example_input())
+        network.train(training)
+        return count_parameters(self), macs
+
+    def network_input(self, waveform: Tensor, lengths: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the backbone gets, each clip's share of real audio `(batch,)`, and the targets.
+
+        In training mode the augmentations are applied, which may change the targets.
+
+        Args:
+            waveform: Float in [-1, 1] `(batch, channels, time)`, zero-padded at the end.
+            lengths: Samples that are not padding `(batch,)`.
+            target: `(batch, classes)`.
+        """
+        waveform, lengths, target = self._augment("waveform", waveform, lengths, target)
+        if self.backbone.input == "waveform":
+            return waveform, lengths / waveform.shape[-1], target
+        features, lengths = self._features(waveform, lengths, len(self.transforms))
+        features, lengths, target = self._augment("features", features, lengths, target)
+        return features, lengths / features.shape[2], target
+
+    def _features(self, waveform: Tensor, lengths: Tensor, n_transforms: int) -> tuple[Tensor, Tensor]:
+        features, lengths = self.frontend(waveform, lengths)
+        for transform in self.transforms[:n_transforms]:
+            features, lengths = transform(features, lengths)
+        return features, lengths
+
+    def _augment(self, domain: str, x: Tensor, lengths: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.training:
+            for augmentation in self.augmentations:
+                if augmentation.domain == domain:
+                    x, lengths, target = augmentation(x, lengths, target)
+        return x, lengths, target
+
+    def _network_output(self, x: Tensor) -> Tensor:
+        self.backbone.eval()
+        with torch.no_grad():
+            output = self.backbone(x)
+        self.backbone.train()
+        if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4):
+            found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            raise InputError(
+                f"the backbone gave {found}",
+                "backbone",
+                "its output must be (batch, dim), (batch, time, dim) or a feature map",
+            )
+        return output
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Logits `(batch, classes)` of network input and its share of real audio `(batch,)`."""
+        return self.head(self.backbone(x), valid)  # type: ignore[no-any-return]
+
+    def predict_proba(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """Probabilities `(batch, classes)` of float waveforms `(batch, channels, time)` of so many samples."""
+        x, valid, _ = self.network_input(waveform, lengths, waveform.new_zeros(len(waveform), len(self.classes)))
+        return self.activate(self(x, valid).float())
+
+    def on_fit_start(self) -> None:
+        """Fit normalisation on the training windows, once."""
+        for index, transform in enumerate(self.transforms):
+            if isinstance(transform, Fittable) and not transform.fitted:
+                transform.fit(self._training_features(index))
+
+    def _training_features(self, n_transforms: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features of all training windows after the first `n_transforms` transforms."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        with torch.no_grad():
+            for batch in data.statistics_dataloader():
+                batch = self.transfer_batch_to_device(batch, self.device, 0)
+                yield self._features(_waveform(batch), batch["length"], n_transforms)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make this step's random draws a function of (seed, step, rank), so that a resumed run repeats them."""
+        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one batch, computed in float32 whatever the precision of the network."""
+        x, valid, target = self.network_input(_waveform(batch), batch["length"], batch["target"])
+        logits = self(x, valid).float()
+        with torch.autocast(self.device.type, enabled=False):
+            loss = self.compute_loss(logits, target)
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self.predictions.reset()
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def _evaluate(self, batch: Batch) -> None:
+        probability = self.predict_proba(_waveform(batch), batch["length"])
+        self.predictions.update(batch["clip"], batch["window"], probability, batch["target"])
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect the predictions of one batch."""
+        self._evaluate(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect the predictions of one batch."""
+        self._evaluate(batch)
+
+    def _score_epoch(self) -> Scores:
+        data: ClipDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.table = self.predictions.compute()
+        return self.score(self.table, data.groups[self.table.clip].tolist())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the validation scores as `val/<key>`."""
+        self.log_dict(
+            {f"val/{key}": value for key, value in self._score_epoch().items() if value is not None}, prog_bar=False
+        )
+
+    def on_test_epoch_end(self) -> None:
+        """Keep the test scores and the table of predictions for the record."""
+        self.scores = self._score_epoch()
+        self.log_dict({f"test/{key}": value for key, value in self.scores.items() if value is not None})
+
+
+def _waveform(batch: Batch) -> Tensor:
+    """The float signal of a batch from the store."""
+    return batch["waveform"].float() * batch["gain"][:, None, None]
+
+
+class _Network(nn.Module):
+    """Backbone and head as one module of one input, to be counted."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.backbone(x), x.new_ones(len(x)))  # type: ignore[no-any-return]
+
+
+class MultiLabelModule(TaskModule):
+    """Each class is present or absent by itself: sigmoid outputs."""
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Sigmoid of each logit."""
+        return logits.sigmoid()
+
+    def compute_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The recipe's loss on all classes."""
+        return self.loss(logits, target)  # type: ignore[no-any-return]

@@ -1,0 +1,91 @@
+"""The command line: `python -m leaderboard [--out DIR]` and `python -m leaderboard submit RUN`.
+
+Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong; 3 interrupted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.errors import exit_code
+from benchmark.paths import runs_root
+from benchmark.published import read_published
+from benchmark.records import write_text
+from benchmark.registry import all_tasks
+from leaderboard import RECORDS, TABLES, load_runs
+from leaderboard.submit import submit
+from leaderboard.tables import render
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return exit_code(lambda: arguments.command(arguments), arguments.debug)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m leaderboard",
+        description="Write the tables of all tasks: leaderboard/tables from the committed records, and leaderboard/ in "
+        "the runs folder from your own runs.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--out", type=Path, default=TABLES, metavar="DIR", help="where the committed records' tables go"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.set_defaults(command=write_tables)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    text = "Copy a run's record into leaderboard/records."
+    sub = commands.add_parser("submit", help=text, description=text, allow_abbrev=False)
+    sub.add_argument(
+        "run", metavar="RUN", help="a run's folder, a unique id prefix, a group (all its members) or `last`"
+    )
+    sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    sub.set_defaults(command=submit_runs)
+    return parser
+
+
+def write_tables(arguments: argparse.Namespace) -> None:
+    """The tables of the committed records and, where there are runs, those of the runs."""
+    committed, left_out = load_runs(RECORDS, "*.json", "leaderboard/records/")
+    local, left_out_too = load_runs(runs_root(), "*/*/*/record.json")
+    for line in [*left_out, *left_out_too]:
+        sys.stderr.write(f"warning: {line}\n")
+    for name, task in all_tasks().items():
+        csv = task.folder / "published.csv"
+        published = read_published(csv) if csv.is_file() else []
+        _write(arguments.out / f"{name}.md", render(task, committed, published, local=False))
+        path = runs_root() / "leaderboard" / f"{name}.md"
+        # A page of runs that are gone would otherwise go on showing them.
+        if path.exists() or any(run.record.task == name for run in local):
+            _write(path, render(task, local, published, local=True))
+    if not local:
+        sys.stdout.write(
+            f"no finished run in {runs_root()} yet; the first: make bench TASK={next(iter(all_tasks()))}\n"
+        )
+
+
+def submit_runs(arguments: argparse.Namespace) -> None:
+    """`submit`."""
+    for path in submit(runs_root(), arguments.run, RECORDS):
+        sys.stdout.write(f"{_shown(path)}\n")
+    sys.stdout.write("next: make leaderboard, then commit leaderboard/records and leaderboard/tables\n")
+
+
+def _write(path: Path, text: str) -> None:
+    write_text(path, text)
+    sys.stdout.write(f"{_shown(path)}\n")
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The challenge tasks, one folder each, all laid out alike."""

@@ -1,0 +1,27 @@
+"""DCASE 2018 task 3, bird audio detection: is there a bird in these ten seconds?"""
+
+from pathlib import Path
+
+from benchmark.registry import Task
+
+TASK = Task(
+    name="bad",
+    title="Bird audio detection (DCASE 2018 task 3)",
+    classes=("bird",),
+    main_score="auc",
+    protocols={
+        "leave-one-dataset-out": ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k"),
+        "random-3-fold": ("1", "2", "3"),
+    },
+    default_system="cnn8",
+    datamodule="tasks.bad.datamodule.BirdDataModule",
+    module="tasks.bad.module.BirdModule",
+    mini="tasks.bad.mini.write_mini",
+    mini_version=1,
+    scorer="tasks.bad.official.score",
+    licence="CC BY 4.0",
+    citation="Stowell, Wood, Pamula, Stylianou, Glotin: Automatic acoustic detection of birds through deep learning: "
+    "the first Bird Audio Detection challenge, Methods in Ecology and Evolution, 2018",
+    url="https://dcase.community/challenge2018/task-bird-audio-detection",
+    folder=Path(__file__).parent,
+)

@@ -1,0 +1,66 @@
+"""The three development sets of bird audio detection and their two protocols."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.data.datamodule import ClipDataModule, Example, Indices, Inventory, stratified_folds
+from tasks.bad.official import DATASETS, Item, read_items, write_submission
+
+RANDOM_FOLDS_SEED = 2018
+
+
+class BirdDataModule(ClipDataModule):
+    """Clips of freefield1010, warblrb10k and BirdVox-DCASE-20k.
+
+    `leave-one-dataset-out` trains on two data sets and tests on the third, which names the fold; `random-3-fold`
+    deals the clips of all three into three fixed folds, stratified by data set and label.
+    """
+
+    task = "bad"
+
+    @classmethod
+    def take_stock(cls, root: Path, on_error: Literal["stop", "skip"]) -> Inventory:
+        """Read the three label files and find their recordings; `full` means all official clips and birds are there."""
+        items, skipped = read_items(root, on_error)
+        listed = len(items) + len(skipped)
+        fingerprint = _fingerprint(items)
+        examples = [
+            Example(f"{item.dataset}/{item.itemid}", item.path, (float(item.hasbird),), item.dataset) for item in items
+        ]
+        variant = _variant(items, skipped, fingerprint)
+        summary = f"{len(items)} clips, {sum(item.hasbird for item in items)} with birds"
+        return Inventory(examples, variant, fingerprint, listed, summary, skipped)
+
+    def split(self, examples: Sequence[Example]) -> tuple[Indices, Indices]:
+        """Train and test examples of the fold."""
+        if self.protocol == "leave-one-dataset-out":
+            test = np.array([example.group == self.fold for example in examples])
+        else:
+            test = stratified_folds(examples, 3, RANDOM_FOLDS_SEED) == int(self.fold) - 1
+        return np.flatnonzero(~test), np.flatnonzero(test)
+
+    def write_submission(self, path: Path, clip_ids: Sequence[str], probabilities: NDArray[Any]) -> None:
+        """The challenge's csv, `itemid,prediction`."""
+        write_submission(path, [clip_id.split("/", 1)[1] for clip_id in clip_ids], probabilities[:, 0])
+
+
+def _variant(items: Sequence[Item], skipped: Mapping[str, str], fingerprint: str) -> str:
+    """`full` or `partial` where the label files are the official ones as far as counts can tell, else `custom`."""
+    for name, official in DATASETS.items():
+        there = [item.hasbird for item in items if item.dataset == name]
+        missing = sum(clip.startswith(f"{name}/") for clip in skipped)
+        if len(there) + missing != official.clips or not 0 <= official.birds - sum(there) <= missing:
+            return f"custom:{fingerprint}"
+    return f"partial:{len(items) / (len(items) + len(skipped)):.4f}" if skipped else "full"
+
+
+def _fingerprint(items: Sequence[Item]) -> str:
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.dataset}/{item.itemid},{item.hasbird},{item.path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,100 @@
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from benchmark.errors import InputError
+from benchmark.recipe import RecipeConfig, load_recipe
+from benchmark.registry import get_task
+
+BAD = get_task("bad")
+
+
+def content(**changes):
+    return yaml.safe_load(BAD.systems["cnn8"].read_text()) | changes
+
+
+def test_a_recipe_builds_and_reads_back():
+    config = load_recipe(BAD, "cnn8")
+    recipe = config.build()
+    assert type(recipe.backbone).__name__ == "CNN8"
+    assert recipe.trainer.max_steps == 5000
+    again = RecipeConfig.parse(yaml.safe_load(config.as_yaml()), Path("again.yaml"))
+    assert again.as_dict() == config.as_dict()
+
+
+def test_the_schedule_is_the_cards():
+    recipe = load_recipe(BAD, "cnn8").build()
+    optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])
+    scheduler = recipe.scheduler(optimizer)
+    for _ in range(400):
+        optimizer.step()
+        scheduler.step()
+    assert type(optimizer) is torch.optim.Adam
+    assert scheduler.get_last_lr()[0] == pytest.approx(1e-3 * 0.9**2)
+
+
+def test_mini_block_and_overrides_apply_in_this_order():
+    assert load_recipe(BAD, "cnn8", mini=True).build().trainer.max_steps == content()["mini"]["trainer"]["max_steps"]
+    overridden = load_recipe(
+        BAD,
+        "cnn8",
+        mini=True,
+        overrides=["--trainer.max_steps", "7", "--backbone.class_path", "benchmark.backbones.CNN4"],
+    ).build()
+    assert overridden.trainer.max_steps == 7
+    assert type(overridden.backbone).__name__ == "CNN4"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backbonee": 1}, r"unknown key 'backbonee'.*did you mean 'backbone'"),
+        ({"trainer": {"max_step": 3}}, r"unknown key 'max_step'.*did you mean 'max_steps'"),
+        ({"trainer": {"max_steps": "many"}}, r"max_steps.*int.*many"),
+        (
+            {"backbone": {"class_path": "benchmark.backbones.CNN9"}},
+            r"benchmark.backbones has no class 'CNN9'.*did you mean 'CNN[48]'",
+        ),
+        (
+            {"backbone": {"class_path": "benchmark.backbones.CNN4", "init_args": {"downsampel": "pool"}}},
+            r"unknown key 'downsampel'.*did you mean 'downsample'",
+        ),
+        (
+            {"backbone": {"class_path": "benchmark.backbones.CNN4", "init_args": {"downsample": "puol"}}},
+            r"Literal\['stride', 'pool'\].*puol",
+        ),
+        (
+            {"head": {"class_path": "benchmark.heads.Dense", "init_args": {"dropot": 0.1}}},
+            r"unknown key 'dropot'.*did you mean 'dropout'",
+        ),
+        ({"data": {"sample_rate": 32000, "clip_seconds": 10, "batch_size": 0}}, r"batch_size must be positive"),
+        ({"frontend": {"class_path": "benchmark.frontends.LogMel", "init_args": {"f_max": 99999}}}, r"f_max"),
+    ],
+)
+def test_a_wrong_recipe_is_explained(changes, message):
+    with pytest.raises(InputError) as error:
+        RecipeConfig.parse(content(**changes), Path("some/recipe.yaml")).build()
+    text = " ".join(str(error.value).split())
+    assert re.search(message, text), text
+    assert len(str(error.value).splitlines()) <= 3
+
+
+@pytest.mark.parametrize("word", ["--trainer.max_step", "--trainr.max_steps", "--data.batchsize"])
+def test_a_wrong_override_is_explained(word):
+    with pytest.raises(InputError, match="unknown key") as error:
+        load_recipe(BAD, "cnn8", overrides=[word, "3"])
+    assert "command line" in str(error.value)
+    assert "did you mean" in str(error.value)
+
+
+def test_an_unknown_system_names_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'bulbul'"):
+        load_recipe(BAD, "bulbl")
+
+
+def test_an_unknown_task_names_the_known():
+    with pytest.raises(InputError, match=r"no task 'birds'(.|\n)*bad"):
+        get_task("birds")

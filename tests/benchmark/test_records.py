@@ -1,0 +1,147 @@
+import dataclasses
+import json
+import subprocess
+
+import pytest
+
+from benchmark.errors import BenchmarkError, InputError
+from benchmark.records import RunFolder, RunRecord, find_interrupted, find_runs, read_record, read_records, write_json
+
+
+def make_record(**changes):
+    fields = {
+        "id": "20260101-000000-ff1010bird-s0",
+        "group": "abc",
+        "task": "bad",
+        "system": "cnn8",
+        "variant": "full",
+        "protocol": "leave-one-dataset-out",
+        "selection": "last",
+        "fold": "ff1010bird",
+        "seed": 0,
+        "precision": "32-true",
+        "engine": "torch",
+        "parameters": 10,
+        "macs": 20,
+        "device": "cpu",
+        "seconds": {"train": 1.0},
+        "steps": 5,
+        "dataset_fingerprint": "f",
+        "commit": "c",
+        "versions": {},
+        "scores": {"auc": 0.5, "auc/ff1010bird": None},
+        "created": "2026-01-01T00:00:00+00:00",
+    }
+    return RunRecord(**(fields | changes))
+
+
+def finished(root, **changes):
+    record = make_record(**changes)
+    folder = RunFolder.create(root, record.task, record.system, record.fold, record.seed)
+    folder.finish(dataclasses.replace(record, id=folder.id))
+    return folder
+
+
+def test_a_record_reads_back_as_it_was_written(tmp_path):
+    folder = finished(tmp_path)
+    assert read_record(folder.path / "record.json") == make_record(id=folder.id)
+    assert [record.id for record in read_records(tmp_path)] == [folder.id]
+
+
+def test_a_finished_run_is_never_overwritten(tmp_path):
+    folder = finished(tmp_path)
+    before = (folder.path / "record.json").read_bytes()
+    with pytest.raises(BenchmarkError, match="never overwritten"):
+        folder.finish(make_record())
+    assert (folder.path / "record.json").read_bytes() == before
+
+
+def test_two_runs_in_one_second_get_two_folders(tmp_path):
+    assert len({finished(tmp_path).id for _ in range(3)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 99}, "schema 99"),
+        ({"scores": {"auc": "high"}}, "finite numbers or null"),
+        ({"surprise": 1}, r"unknown \['surprise'\]"),
+    ],
+)
+def test_a_wrong_record_is_refused_by_name(tmp_path, change, message):
+    folder = finished(tmp_path)
+    path = folder.path / "record.json"
+    write_json(path, json.loads(path.read_text()) | change)
+    with pytest.raises(InputError, match=message) as error:
+        read_record(path)
+    assert str(path) in str(error.value)
+
+
+def test_half_a_record_is_refused(tmp_path):
+    folder = finished(tmp_path)
+    path = folder.path / "record.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(InputError, match="not a JSON file"):
+        read_record(path)
+
+
+def test_nan_is_never_written(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        RunFolder.create(tmp_path, "bad", "cnn8", "1", 0).finish(make_record(scores={"auc": float("nan")}))
+    assert not list(tmp_path.glob("**/record.json"))
+
+
+def test_a_failed_write_leaves_no_half_file(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    write_json(path, {"a": 1})
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(BenchmarkError, match="No space left") as error:
+        write_json(path, {"a": 2})
+    assert error.value.exit_code == 1
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_place_that_takes_no_folder_is_named(tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    with pytest.raises(BenchmarkError, match="cannot write") as error:
+        RunFolder.create(tmp_path / "runs", "bad", "cnn8", "1", 0)
+    assert str(tmp_path / "runs") in str(error.value)
+
+
+def test_runs_are_found_by_path_prefix_last_and_group(tmp_path):
+    first = finished(tmp_path, group="g1")
+    second = finished(tmp_path, group="g2", fold="warblrb10k")
+    third = finished(tmp_path, group="g2", fold="BirdVox-DCASE-20k")
+    assert find_runs(tmp_path, str(first.path)) == [first.path]
+    assert find_runs(tmp_path, second.id) == [second.path]
+    assert find_runs(tmp_path, "g2") == sorted([second.path, third.path])
+    assert find_runs(tmp_path, "last") in ([second.path], [third.path])
+    with pytest.raises(InputError, match="3 runs begin with"):
+        find_runs(tmp_path, "2")
+    with pytest.raises(InputError, match="no finished run is called 'nothing'"):
+        find_runs(tmp_path, "nothing")
+    with pytest.raises(InputError, match="no finished run yet"):
+        find_runs(tmp_path / "empty", "last")
+
+
+@pytest.mark.parametrize(
+    ("status", "alive", "found"),
+    [("interrupted", True, True), ("running", True, False), ("running", False, True), ("finished", False, False)],
+)
+def test_only_a_stopped_run_with_a_checkpoint_is_resumed(tmp_path, monkeypatch, status, alive, found):
+    folder = RunFolder.create(tmp_path, "bad", "cnn8", "1", 0)
+    folder.write_state(status, "g", 3)
+    if not alive:
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        state = json.loads((folder.path / "state.json").read_text())
+        write_json(folder.path / "state.json", state | {"pid": dead.pid})
+    assert find_interrupted(tmp_path, "bad", "cnn8", "g", "1", 0) is None
+    folder.checkpoint.parent.mkdir()
+    folder.checkpoint.touch()
+    resumed = find_interrupted(tmp_path, "bad", "cnn8", "g", "1", 0)
+    assert (resumed is not None) == found
+    assert find_interrupted(tmp_path, "bad", "cnn8", "other group", "1", 0) is None

@@ -1,0 +1,108 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmark.metrics import roc_auc
+from tasks.bad import mini
+from tasks.bad.mini import CLIPS, SAMPLE_RATE, VERSION, write_mini
+from tasks.bad.official import DATASETS, read_items, read_labels
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mini")
+    write_mini(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clips(root):
+    """Data set, label, level and features of each clip."""
+    items, _ = read_items(root, "stop")
+    audio = [soundfile.read(item.path)[0] for item in items]
+    return {
+        "dataset": np.array([item.dataset for item in items]),
+        "hasbird": np.array([item.hasbird for item in items]),
+        "level": np.array([np.sqrt(np.mean(samples**2)) for samples in audio]),
+        "features": np.array([mean_and_deviation(log_mel(samples)) for samples in audio]),
+    }
+
+
+def log_mel(samples, bands=40, window=1024):
+    frames = np.lib.stride_tricks.sliding_window_view(samples, window)[:: window // 2] * np.hanning(window)
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    mel = 2595 * np.log10(1 + np.fft.rfftfreq(window, 1 / SAMPLE_RATE) / 700)
+    edges = np.linspace(0, mel[-1], bands + 2)
+    rising = (mel[:, None] - edges[:-2]) / np.diff(edges)[0]
+    return np.log(power @ np.clip(np.minimum(rising, 2 - rising), 0, None) + 1e-10)
+
+
+def mean_and_deviation(frames):
+    return np.concatenate([frames.mean(0), frames.std(0)])
+
+
+def test_official_layout_and_both_dialects(root):
+    items, skipped = read_items(root, "stop")
+    assert skipped == {}
+    assert [sum(item.dataset == name for item in items) for name in DATASETS] == [CLIPS] * 3
+    dialects = {path.parent.name: read_labels(path)[0].datasetid for path in root.glob("*/*.csv")}
+    assert dialects == {"ff1010bird": "ff1010bird", "warblrb10k": None, "BirdVox-DCASE-20k": "BirdVox-DCASE-20k"}
+
+
+def test_audio_format_and_lengths(root):
+    for name in DATASETS:
+        infos = [soundfile.info(path) for path in (root / name / "wav").iterdir()]
+        assert {(info.samplerate, info.channels, info.subtype) for info in infos} == {(44_100, 1, "PCM_16")}
+        seconds = sorted(info.duration for info in infos)
+        assert seconds[0] == pytest.approx(0.4)
+        assert seconds[1] >= 1.59
+        assert seconds[-1] <= 2.41
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_seed_gives_the_same_bytes_and_another_replaces_every_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(mini, "CLIPS", 4)
+    write_mini(tmp_path / "one", seed=0)
+    write_mini(tmp_path / "two", seed=0)
+    first = contents(tmp_path / "one")
+    assert len(first) == 3 * (4 + 1)
+    assert first == contents(tmp_path / "two")
+    write_mini(tmp_path / "two", seed=1)
+    second = contents(tmp_path / "two")
+    assert first.keys() == second.keys()
+    assert all(first[path] != second[path] for path in first if path.suffix == ".wav")
+
+
+def test_birds_are_balanced_as_in_the_real_sets(clips):
+    share = {name: clips["hasbird"][clips["dataset"] == name].mean() for name in DATASETS}
+    assert share["ff1010bird"] < share["BirdVox-DCASE-20k"] == 0.5 < share["warblrb10k"]
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_loudness_does_not_give_the_answer(clips, dataset):
+    rows = clips["dataset"] == dataset
+    assert 0.4 <= roc_auc(clips["hasbird"][rows], clips["level"][rows]) <= 0.65
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_linear_model_generalises_to_the_unseen_data_set_but_not_perfectly(clips, dataset):
+    test = clips["dataset"] == dataset
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    model.fit(clips["features"][~test], clips["hasbird"][~test])
+    auc = roc_auc(clips["hasbird"][test], model.predict_proba(clips["features"][test])[:, 1])
+    assert 0.7 < auc < 0.97
+
+
+def test_making_it_does_not_import_torch():
+    check = "import tasks.bad.mini, sys; sys.exit(any(name in sys.modules for name in ('torch', 'pandas')))"
+    assert subprocess.run([sys.executable, "-c", check], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
+    assert isinstance(VERSION, int)

@@ -34,6 +34,7 @@ class TrainerSettings:
         precision: Lightning's name of the precision; features and losses stay in float32.
         gradient_clip_val: Largest norm of the gradient.
         checkpoint_every: Steps between two checkpoints to resume from.
+        channels_last: Keep convolution weights in the layout that CPUs and tensor cores prefer; changes rounding only.
     """
 
     max_steps: int = 5000
@@ -41,6 +42,7 @@ class TrainerSettings:
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     gradient_clip_val: float | None = None
     checkpoint_every: int = 500
+    channels_last: bool = True
 
 
 @dataclass

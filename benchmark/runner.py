@@ -280,7 +280,7 @@ class Run:
         steps = trainer.global_step
         with self._timed("eval"):
             trainer.test(module, datamodule=data, verbose=False)
-        record = self._record(data, module, parameters, macs, steps)
+        record = self._record(data, module, parameters, macs, steps, trainer.strategy.root_device)
         self._leave(data, module, record, trainer.loggers)
         return record
 
@@ -356,7 +356,9 @@ class Run:
             "seed": self.options.seed,
         }
 
-    def _record(self, data: ClipDataModule, module: TaskModule, parameters: int, macs: int, steps: int) -> RunRecord:
+    def _record(
+        self, data: ClipDataModule, module: TaskModule, parameters: int, macs: int, steps: int, device: torch.device
+    ) -> RunRecord:
         plan = self.plan
         coverage = round(1 - len(data.skipped) / plan.inventory.listed, 6)
         complete = coverage == 1 or plan.variant != "full"
@@ -366,10 +368,11 @@ class Run:
             group=plan.group,
             selection="validation" if self.recipe.selection.monitor else "last",
             precision=self.recipe.trainer.precision,
-            engine=getattr(module.frontend, "engine_in_use", "none") if module.backbone.input == "features" else "none",
+            engine=module.engine_on(device.type),
+            fast_path=["channels_last"] if self.recipe.trainer.channels_last else [],
             parameters=parameters,
             macs=macs,
-            device=_device_name(module),
+            device=_device_name(device),
             seconds={part: round(value, 2) for part, value in self.seconds.items()},
             steps=steps,
             coverage=coverage,
@@ -412,7 +415,7 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch")
 
 
-def _device_name(module: TaskModule) -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     return f"cpu ({torch.get_num_threads()} threads)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 
 from rich import box
 from rich.console import Console
@@ -33,14 +34,11 @@ def print_scores(console: Console, task: Task, runs: Sequence[RunRecord]) -> Non
     mean = mean_over_folds([run.scores for run in runs])
     if len(runs) > 1:
         table.add_column("all folds", justify="right")
-    for key in mean:
-        cells = [_shown(run.scores.get(key)) if key in run.scores else "" for run in runs]
-        table.add_row(
-            key,
-            *cells,
-            *([_shown(mean[key])] if len(runs) > 1 else []),
-            style="bold" if key == task.main_score else None,
-        )
+    for key in sorted(mean, key=lambda key: (key.split("/")[0] != task.main_score, key != task.main_score)):
+        cells = [_shown(run.scores[key]) if key in run.scores else "" for run in runs]
+        if len(runs) > 1:
+            cells.append(_shown(mean[key]))
+        table.add_row(key, *cells, style="bold" if key == task.main_score else None)
     console.print(table)
     if any(value is None for run in runs for value in run.scores.values()):
         console.print("undefined: the scored clips of that group are all of one class")
@@ -58,7 +56,7 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
         task: The task.
         runs: Runs of one group and seed, one a fold.
     """
-    keys = [key for key in runs[0].scores if key.split("/")[0] == task.main_score]
+    keys = [key for key in mean_over_folds([run.scores for run in runs]) if key.split("/")[0] == task.main_score]
     everything = [row for row in read_published(task.folder / "published.csv") if row.metric in keys]
     near = [
         row
@@ -70,12 +68,14 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
     rows: dict[tuple[str, str, str, str], dict[str, PublishedRow]] = {}
     for row in near:
         split = row.split + (", selected on it" if row.selection == "test" else "")
-        rows.setdefault((row.system, row.protocol, split, f"{row.source}, {row.table}"), {})[row.metric] = row
+        rows.setdefault((row.system, row.protocol, split, f"{shorten(row.source, 40)}, {row.table}"), {})[
+            row.metric
+        ] = row
     shown = [key for key in dict.fromkeys((task.main_score, *keys)) if any(key in cells for cells in rows.values())]
     console.print("\n[bold]published, for orientation[/] (real data; protocol and split as named)")
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("system", "protocol", "split", *shown, "source"):
-        table.add_column(name, justify="right" if name in shown else "left", no_wrap=name != "protocol")
+        table.add_column(name, justify="right" if name in shown else "left", no_wrap=name != "source")
     order = sorted(
         rows.items(), key=lambda item: (item[0][1] != runs[0].protocol, -max(row.value for row in item[1].values()))
     )

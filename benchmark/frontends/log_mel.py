@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[str | None, ...]] = {
     "engine": ("auto", "nnaudio", "torch"),
 }
 
-CPU_CHUNK = 2**21  # samples transformed at once on a CPU: more fall out of its cache, fewer pay for starting threads
+CPU_CHUNK = 2**20  # samples transformed at once on a CPU: fresh memory for more costs half the time, `perf/frontend.py`
 
 
 @contextmanager
@@ -180,6 +180,12 @@ class LogMel(nn.Module):
         """Frame rate in Hz."""
         return self.sample_rate / self.hop_length
 
+    def engine_on(self, device_type: str) -> str:
+        """What computes the Fourier transform on a device: `nnaudio` or `torch`."""
+        if self.engine == "auto":
+            return "torch" if device_type == "cpu" else "nnaudio"
+        return self.engine
+
     def frame_lengths(self, lengths: Tensor) -> Tensor:
         """Frames of clips that have so many samples, int64 `(batch,)`; at least 1."""
         samples = lengths.clamp(min=self.n_fft)
@@ -236,7 +242,7 @@ class LogMel(nn.Module):
 
     def _power(self, waveform: Tensor) -> Tensor:
         """Magnitudes to `power`, `(batch, frames, bins)`, of padded waveforms `(batch, time)`."""
-        if self.engine == "torch" or (self.engine == "auto" and waveform.device.type == "cpu"):
+        if self.engine_on(waveform.device.type) == "torch":
             spectrum = torch.stft(
                 waveform,
                 self.n_fft,

@@ -1,7 +1,7 @@
 """The base task module: front end, backbone and head of a recipe, trained and scored the same way for every task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,6 +60,8 @@ class TaskModule(pl.LightningModule, ABC):
     def configure_backbone(self) -> None:
         """Set `backbone`."""
         self.backbone = self.recipe.backbone
+        if self.recipe.trainer.channels_last:
+            self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if getattr(self.backbone, "input", None) not in ("waveform", "features"):
             raise InputError(
                 f"{type(self.backbone).__name__} does not say what it wants",
@@ -123,6 +125,11 @@ class TaskModule(pl.LightningModule, ABC):
             if not isinstance(transform, Fittable):
                 features, lengths = transform(features, lengths)
         return torch.zeros_like(features)
+
+    def engine_on(self, device_type: str) -> str:
+        """What computes the spectrograms on such a device; `none` where the front end has no choice or is not used."""
+        choose: Callable[[str], str] | None = getattr(self.frontend, "engine_on", None)
+        return choose(device_type) if choose is not None and self.backbone.input == "features" else "none"
 
     def count(self) -> tuple[int, int]:
         """Trainable parameters, and multiply-accumulates of the network (without front end) for one clip."""

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from benchmark.registry import Task
+from tasks.bad.mini import VERSION
+from tasks.bad.official import LICENCE
 
 TASK = Task(
     name="bad",
@@ -17,9 +19,9 @@ TASK = Task(
     datamodule="tasks.bad.datamodule.BirdDataModule",
     module="tasks.bad.module.BirdModule",
     mini="tasks.bad.mini.write_mini",
-    mini_version=1,
+    mini_version=VERSION,
     scorer="tasks.bad.official.score",
-    licence="CC BY 4.0",
+    licence=LICENCE,
     citation="Stowell, Wood, Pamula, Stylianou, Glotin: Automatic acoustic detection of birds through deep learning: "
     "the first Bird Audio Detection challenge, Methods in Ecology and Evolution, 2018",
     url="https://dcase.community/challenge2018/task-bird-audio-detection",

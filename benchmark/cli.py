@@ -120,7 +120,8 @@ def run(arguments: argparse.Namespace) -> None:
     """`run`."""
     from rich.console import Console
 
-    from benchmark.runner import Run, RunOptions, make_plan, quiet
+    from benchmark.plan import RunOptions, make_plan
+    from benchmark.runner import Run, quiet
     from benchmark.summary import print_published, print_scores, print_traces
 
     quiet()

@@ -240,29 +240,32 @@ def _is_dead(state: dict[str, Any]) -> bool:
     return False
 
 
-def find_runs(root: Path, name: str) -> list[Path]:
-    """The finished runs that RUN means: a path, a unique id prefix, `last`, or a group (all its members).
+def find_runs(root: Path, name: str, holding: str = "record.json") -> list[Path]:
+    """The runs that RUN means: a path, a unique id prefix, `last`, or a group (all its members).
+
+    Args:
+        root: Folder of the runs.
+        name: What the user wrote.
+        holding: Only runs with this file count: `record.json` for finished ones, `state.json` for all.
 
     Raises:
         InputError: Nothing, or more than one run, fits.
     """
-    if Path(name, "record.json").is_file():
+    if Path(name, holding).is_file():
         return [Path(name)]
-    folders = {path.parent: path for path in root.glob("*/*/*/record.json")}
+    folders = {path.parent: path for path in root.glob(f"*/*/*/{holding}")}
+    kind = "finished run" if holding == "record.json" else "run"
     if not folders:
-        raise InputError("there is no finished run yet", root, "start one: make bench TASK=bad")
+        raise InputError(f"there is no {kind} yet", root, "start one: make bench TASK=bad")
     if name == "last":
         return [max(folders, key=lambda f: (folders[f].stat().st_mtime, f.name))]
-    group = [f for f, record in folders.items() if name and read_json(record).get("group") == name]
+    group = [f for f, file in folders.items() if name and read_json(file).get("group") == name]
     matches = group or [f for f in folders if f.name.startswith(name)]
     if not matches:
-        raise InputError(f"no finished run is called {name!r}", root, "give a path, an id prefix, a group or `last`")
+        raise InputError(f"no {kind} is called {name!r}", root, "give a path, an id prefix, a group or `last`")
     if len(matches) > 1 and not group:
-        raise InputError(
-            f"{len(matches)} runs begin with {name!r}: {', '.join(sorted(f.name for f in matches)[:4])} …",
-            root,
-            "give more of the id",
-        )
+        some = ", ".join(sorted(f.name for f in matches)[:4])
+        raise InputError(f"{len(matches)} runs begin with {name!r}: {some} …", root, "give more of the id")
     return sorted(matches)
 
 

@@ -1,15 +1,13 @@
 """Recipe + data + seed -> run record: trains and scores one system, fold by fold."""
 
 import logging
-import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,158 +16,13 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from benchmark import records
-from benchmark.data.datamodule import ClipDataModule, Inventory, data_store
+from benchmark.data.datamodule import ClipDataModule, data_store
 from benchmark.errors import BenchmarkError, InputError, Interrupted
-from benchmark.paths import cache_root, data_root, runs_root
-from benchmark.recipe import RecipeConfig, fingerprint, load_recipe
+from benchmark.paths import cache_root, runs_root
+from benchmark.plan import Plan
 from benchmark.records import RunFolder, RunRecord
-from benchmark.registry import Task, get_task
-from benchmark.suggest import did_you_mean
 from benchmark.training.callbacks import ProgressLine, RunKeeper
 from benchmark.training.module import TaskModule
-
-LoggerName = Literal["csv", "wandb", "tensorboard"]
-
-
-@dataclass
-class RunOptions:
-    """What the command line says about a run, beside the recipe.
-
-    Attributes:
-        task: Name of the task.
-        system: Name of the recipe; empty for the task's default.
-        data: `auto`, `mini`, `full` or a folder.
-        protocol: Name of the protocol; empty for the task's default.
-        fold: One fold, or `all`; empty for all folds, and on the mini variant for the first.
-        seed: Seed of weights, shuffles and augmentation.
-        devices: Devices (CPU processes without a GPU) on this machine.
-        nodes: Machines.
-        logger: Where metrics are logged beside the CSV file.
-        resume: `auto` continues an interrupted run of the same recipe, `no` starts afresh, else the run to continue.
-        model: Import path of the user's own model.
-        overrides: Recipe keys from the command line.
-    """
-
-    task: str
-    system: str = ""
-    data: str = "auto"
-    protocol: str = ""
-    fold: str = ""
-    seed: int = 0
-    devices: int = 1
-    nodes: int = 1
-    logger: LoggerName = "csv"
-    resume: str = "auto"
-    model: str | None = None
-    overrides: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the data comes from, whether it is the mini variant, and why."""
-
-    root: Path
-    mini: bool
-    reason: str
-
-
-@dataclass
-class Plan:
-    """A run's settings, resolved: one recipe on one data set under one protocol."""
-
-    task: Task
-    system: str
-    config: RecipeConfig
-    source: Source
-    inventory: Inventory
-    protocol: str
-    folds: tuple[str, ...]
-    options: RunOptions
-    group: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        recipe = {k: v for k, v in self.config.as_dict().items() if k not in ("mini", "title", "citation")}
-        self.group = fingerprint(
-            self.task.name, self.system, recipe, self.variant, self.inventory.fingerprint, self.protocol
-        )
-
-    @property
-    def variant(self) -> str:
-        """What the data is."""
-        return "mini" if self.source.mini else self.inventory.variant
-
-
-def resolve_data(task: Task, choice: str) -> Source:
-    """The data that `auto`, `mini`, `full` or a folder means for `task`; writes the mini variant if it is needed.
-
-    Raises:
-        InputError: `full` was asked for and is not there, or the folder does not exist.
-    """
-    if choice == "mini":
-        return Source(write_mini(task), True, "synthetic, asked for")
-    if choice == "full":
-        return Source(data_root(), False, f"official data at {data_root()}")
-    if choice != "auto":
-        return Source(Path(choice), False, f"the folder {choice}")
-    try:
-        inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop")
-    except InputError:
-        return Source(
-            write_mini(task),
-            True,
-            f"synthetic: no official data at {data_root()}; see: python -m benchmark data status {task.name}",
-        )
-    if inventory.variant != "full":
-        return Source(
-            write_mini(task),
-            True,
-            f"synthetic: {data_root()} holds {inventory.variant} data; DATA={data_root()} takes it all the same",
-        )
-    return Source(data_root(), False, f"official data at {data_root()}")
-
-
-def write_mini(task: Task) -> Path:
-    """The folder of the task's mini variant, written on first use and never half."""
-    folder = cache_root() / "mini" / f"{task.name}-v{task.mini_version}"
-    if folder.is_dir():
-        return folder
-    fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
-    try:
-        task.load("mini")(fresh)
-        fresh.rename(folder)
-    except OSError as error:
-        if not folder.is_dir():
-            raise records.unwritable(fresh, error) from error
-    return folder
-
-
-def make_plan(options: RunOptions) -> Plan:
-    """Resolve and check everything that can be checked before work begins.
-
-    Raises:
-        InputError: Unknown task, system, protocol, fold or key; missing or wrong data.
-    """
-    task = get_task(options.task)
-    system = options.system or task.default_system
-    protocol = options.protocol or next(iter(task.protocols))
-    if protocol not in task.protocols:
-        raise InputError(
-            f"task {task.name} has no protocol {protocol!r}", remedy=did_you_mean(protocol, task.protocols)
-        )
-    folds = task.protocols[protocol]
-    if options.fold and options.fold not in (*folds, "all"):
-        raise InputError(
-            f"protocol {protocol} has no fold {options.fold!r}", remedy=did_you_mean(options.fold, (*folds, "all"))
-        )
-    source = resolve_data(task, options.data)
-    config = load_recipe(task, system, source.mini, options.model, options.overrides)
-    inventory = task.load("datamodule").take_stock(source.root, config.as_dict()["data"]["on_error"])
-    if options.fold not in ("", "all"):
-        folds = (options.fold,)
-    elif source.mini and not options.fold:
-        folds = folds[:1]
-    name = system if options.model is None else options.model.rpartition(".")[2]
-    return Plan(task, name, config, source, inventory, protocol, tuple(folds), options)
 
 
 class Run:
@@ -184,26 +37,27 @@ class Run:
         self.trainer: pl.Trainer | None = None
 
     def _folder(self) -> tuple[RunFolder, bool]:
-        plan, seed = self.plan, self.options.seed
-        root = runs_root()
-        if self.options.resume not in ("auto", "no"):
-            folder = RunFolder(Path(self.options.resume))
-            if not folder.checkpoint.exists():
-                raise InputError(
-                    "this run left no checkpoint to resume from", folder.path, "start afresh with RESUME=no"
-                )
-            if records.read_json(folder.path / "state.json")["group"] != plan.group:
-                raise InputError(
-                    "this run had another recipe, data or protocol",
-                    folder.path,
-                    "repeat its command, or start afresh with RESUME=no",
-                )
-            return folder, True
-        if self.options.resume == "auto":
-            folder_or_none = records.find_interrupted(root, plan.task.name, plan.system, plan.group, self.fold, seed)
-            if folder_or_none is not None:
-                return folder_or_none, True
-        return RunFolder.create(root, plan.task.name, plan.system, self.fold, seed), False
+        """The run's folder, and whether it is one to resume."""
+        plan, seed, resume = self.plan, self.options.seed, self.options.resume
+        root, names = runs_root(), (plan.task.name, plan.system)
+        if resume == "auto":
+            stopped = records.find_interrupted(root, *names, plan.group, self.fold, seed)
+            if stopped is not None:
+                return stopped, True
+        elif resume != "no":
+            return self._stopped_run(root, resume), True
+        return RunFolder.create(root, *names, self.fold, seed), False
+
+    def _stopped_run(self, root: Path, name: str) -> RunFolder:
+        remedy = "repeat its command, or start afresh with RESUME=no"
+        folder = RunFolder(records.find_runs(root, name, "state.json")[-1])
+        if (folder.path / "record.json").exists():
+            raise InputError("this run is finished", folder.path, "start afresh with RESUME=no")
+        if not folder.checkpoint.exists():
+            raise InputError("this run left no checkpoint to resume from", folder.path, remedy)
+        if records.read_json(folder.path / "state.json")["group"] != self.plan.group:
+            raise InputError("this run had another recipe, data or protocol", folder.path, remedy)
+        return folder
 
     def execute(self) -> RunRecord:
         """Train, score, and leave the record; the state says how it ended."""

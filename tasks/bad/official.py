@@ -5,8 +5,8 @@ Source: task description at https://dcase.community/challenge2018/task-bird-audi
 """
 
 import csv
+import io
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from benchmark.errors import InputError
 from benchmark.metrics import binary_scores
+from benchmark.records import write_text
 
 NAMES_SHOWN = 5
 # The label pages say CC BY; loaders in public use say CC BY 4.0, one of them non-commercial.
@@ -194,16 +195,11 @@ def write_submission(
     rows: dict[str, float] = {}
     for itemid, probability in zip(itemids, probabilities, strict=True):
         rows[_new_itemid(itemid, rows, path)] = _probability(repr(float(probability)), f"{path}, item {itemid}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("itemid", "prediction"))
-            writer.writerows(rows.items())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("itemid", "prediction"))
+    writer.writerows(rows.items())
+    write_text(path, text.getvalue())
 
 
 def score(reference: Path, predictions: Path) -> dict[str, float | None]:

@@ -3,36 +3,10 @@ import json
 import subprocess
 
 import pytest
+from helpers import make_record
 
 from benchmark.errors import BenchmarkError, InputError
-from benchmark.records import RunFolder, RunRecord, find_interrupted, find_runs, read_record, read_records, write_json
-
-
-def make_record(**changes):
-    fields = {
-        "id": "20260101-000000-ff1010bird-s0",
-        "group": "abc",
-        "task": "bad",
-        "system": "cnn8",
-        "variant": "full",
-        "protocol": "leave-one-dataset-out",
-        "selection": "last",
-        "fold": "ff1010bird",
-        "seed": 0,
-        "precision": "32-true",
-        "engine": "torch",
-        "parameters": 10,
-        "macs": 20,
-        "device": "cpu",
-        "seconds": {"train": 1.0},
-        "steps": 5,
-        "dataset_fingerprint": "f",
-        "commit": "c",
-        "versions": {},
-        "scores": {"auc": 0.5, "auc/ff1010bird": None},
-        "created": "2026-01-01T00:00:00+00:00",
-    }
-    return RunRecord(**(fields | changes))
+from benchmark.records import RunFolder, find_interrupted, find_runs, read_record, read_records, write_json
 
 
 def finished(root, **changes):
@@ -123,7 +97,7 @@ def test_runs_are_found_by_path_prefix_last_and_group(tmp_path):
         find_runs(tmp_path, "2")
     with pytest.raises(InputError, match="no finished run is called 'nothing'"):
         find_runs(tmp_path, "nothing")
-    with pytest.raises(InputError, match="no finished run yet"):
+    with pytest.raises(InputError, match="there is no finished run yet"):
         find_runs(tmp_path / "empty", "last")
 
 

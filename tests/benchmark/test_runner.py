@@ -12,8 +12,8 @@ import pytest
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
+from benchmark.plan import RunOptions, make_plan
 from benchmark.records import read_records
-from benchmark.runner import RunOptions, make_plan
 
 FAST = [
     "run",
@@ -84,8 +84,8 @@ def test_a_run_leaves_its_record_predictions_submission_picture_and_state(capsys
 def test_the_submission_scores_to_the_record(capsys, tmp_path):
     assert main(FAST) == 0
     (record,) = records()
+    from benchmark.plan import write_mini
     from benchmark.registry import get_task
-    from benchmark.runner import write_mini
 
     reference = write_mini(get_task("bad")) / "ff1010bird" / "ff1010bird_metadata_2018.csv"
     capsys.readouterr()

@@ -1,38 +1,16 @@
 import dataclasses
 
 import pytest
+from helpers import make_record
 
 import leaderboard.__main__ as command_line
 from benchmark.errors import InputError
-from benchmark.records import RunRecord, write_json
+from benchmark.records import write_json
 from leaderboard.submit import submit
 
 
 def put(root, **changes):
-    fields = {
-        "id": "20260101-000000-1-s0",
-        "group": "abc",
-        "task": "bad",
-        "system": "cnn8",
-        "variant": "full",
-        "protocol": "random-3-fold",
-        "selection": "last",
-        "fold": "1",
-        "seed": 0,
-        "precision": "32-true",
-        "engine": "torch",
-        "parameters": 10,
-        "macs": 20,
-        "device": "cpu",
-        "seconds": {"train": 1.0},
-        "steps": 5,
-        "dataset_fingerprint": "f",
-        "commit": "0123456789ab",
-        "versions": {},
-        "scores": {"auc": 0.5},
-        "created": "2026-01-01T00:00:00+00:00",
-    }
-    record = RunRecord(**(fields | changes))
+    record = make_record(**changes)
     folder = root / "runs" / "bad" / "cnn8" / record.id.replace("/", "_")
     write_json(folder / "record.json", dataclasses.asdict(record))
     return folder

@@ -3,10 +3,11 @@ import json
 import re
 
 import pytest
+from helpers import make_record
 
 import leaderboard.__main__ as command_line
 from benchmark.published import PublishedRow
-from benchmark.records import RunRecord, write_json
+from benchmark.records import write_json
 from benchmark.registry import get_task
 from leaderboard import load_runs
 from leaderboard.tables import escape, markdown_table, render
@@ -16,33 +17,6 @@ BAD = dataclasses.replace(
     get_task("bad"),
     protocols={LODO: ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k"), "random-3-fold": ("1", "2", "3")},
 )
-
-
-def make_record(**changes):
-    fields = {
-        "id": "20260101-000000-1-s0",
-        "group": "abc",
-        "task": "bad",
-        "system": "cnn8",
-        "variant": "full",
-        "protocol": "random-3-fold",
-        "selection": "last",
-        "fold": "1",
-        "seed": 0,
-        "precision": "32-true",
-        "engine": "torch",
-        "parameters": 4686145,
-        "macs": 2_500_000,
-        "device": "cpu (2 threads)",
-        "seconds": {"data": 1.0, "train": 10.0, "eval": 1.0},
-        "steps": 5000,
-        "dataset_fingerprint": "fedcba",
-        "commit": "0123456789ab",
-        "versions": {},
-        "scores": {"auc": 0.5},
-        "created": "2026-01-01T00:00:00+00:00",
-    }
-    return RunRecord(**(fields | changes))
 
 
 def put(root, **changes):
@@ -150,7 +124,7 @@ def test_costs(tmp_path):
             put(tmp_path, id=name, fold=fold, seed=seed, seconds={"train": train}, coverage=0.99, **changes)
     (row,) = tables(page(tmp_path))["full, random-3-fold"][1]
     assert row["train"] == "60 s"  # three folds: 30 s and 90 s
-    assert (row["parameters"], row["MACs"], row["steps"]) == ("4,686,145", "2.5 M", "100 to 101")
+    assert (row["parameters"], row["MACs"], row["steps"]) == ("4,686,657", "2.5 M", "100 to 101")
     assert (row["device"], row["precision"], row["coverage"]) == ("cpu (2 threads)", "32-true", "0.99")
     assert (row["commit"], row["last run"]) == ("0abc+, 1abc+", "2026-01-02")
 

@@ -7,9 +7,9 @@ import yaml
 
 from benchmark.data.datamodule import data_store
 from benchmark.paths import cache_root
+from benchmark.plan import write_mini
 from benchmark.recipe import load_recipe
 from benchmark.registry import all_tasks
-from benchmark.runner import write_mini
 
 RECIPES = [(task, system) for task in all_tasks().values() for system in task.systems]
 

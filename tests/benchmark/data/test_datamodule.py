@@ -5,8 +5,8 @@ import torch
 from benchmark.data.datamodule import DataSettings, Example, data_store, stratified_folds, window_starts
 from benchmark.errors import InputError
 from benchmark.paths import cache_root
+from benchmark.plan import write_mini
 from benchmark.registry import get_task
-from benchmark.runner import write_mini
 
 BAD = get_task("bad")
 

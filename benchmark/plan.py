@@ -1,0 +1,158 @@
+"""What a run is to do: its options, the data they mean, and the recipe, resolved and checked before work begins."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from benchmark import records
+from benchmark.data.datamodule import Inventory
+from benchmark.errors import InputError
+from benchmark.paths import cache_root, data_root
+from benchmark.recipe import RecipeConfig, fingerprint, load_recipe
+from benchmark.registry import Task, get_task
+from benchmark.suggest import did_you_mean
+
+LoggerName = Literal["csv", "wandb", "tensorboard"]
+
+
+@dataclass
+class RunOptions:
+    """What the command line says about a run, beside the recipe.
+
+    Attributes:
+        task: Name of the task.
+        system: Name of the recipe; empty for the task's default.
+        data: `auto`, `mini`, `full` or a folder.
+        protocol: Name of the protocol; empty for the task's default.
+        fold: One fold, or `all`; empty for all folds, and on the mini variant for the first.
+        seed: Seed of weights, shuffles and augmentation.
+        devices: Devices (CPU processes without a GPU) on this machine.
+        nodes: Machines.
+        logger: Where metrics are logged beside the CSV file.
+        resume: `auto` continues an interrupted run of the same recipe, `no` starts afresh, else the run to continue.
+        model: Import path of the user's own model.
+        overrides: Recipe keys from the command line.
+    """
+
+    task: str
+    system: str = ""
+    data: str = "auto"
+    protocol: str = ""
+    fold: str = ""
+    seed: int = 0
+    devices: int = 1
+    nodes: int = 1
+    logger: LoggerName = "csv"
+    resume: str = "auto"
+    model: str | None = None
+    overrides: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data comes from, whether it is the mini variant, and why."""
+
+    root: Path
+    mini: bool
+    reason: str
+
+
+@dataclass
+class Plan:
+    """A run's settings, resolved: one recipe on one data set under one protocol."""
+
+    task: Task
+    system: str
+    config: RecipeConfig
+    source: Source
+    inventory: Inventory
+    protocol: str
+    folds: tuple[str, ...]
+    options: RunOptions
+    group: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        recipe = {k: v for k, v in self.config.as_dict().items() if k not in ("mini", "title", "citation")}
+        self.group = fingerprint(
+            self.task.name, self.system, recipe, self.variant, self.inventory.fingerprint, self.protocol
+        )
+
+    @property
+    def variant(self) -> str:
+        """What the data is."""
+        return "mini" if self.source.mini else self.inventory.variant
+
+
+def resolve_data(task: Task, choice: str) -> Source:
+    """The data that `auto`, `mini`, `full` or a folder means for `task`; writes the mini variant if it is needed.
+
+    Raises:
+        InputError: `full` was asked for and is not there, or the folder does not exist.
+    """
+    if choice == "mini":
+        return Source(write_mini(task), True, "synthetic, asked for")
+    if choice == "full":
+        return Source(data_root(), False, f"official data at {data_root()}")
+    if choice != "auto":
+        return Source(Path(choice), False, f"the folder {choice}")
+    try:
+        inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop")
+    except InputError:
+        return Source(
+            write_mini(task),
+            True,
+            f"synthetic: no official data at {data_root()}; see: python -m benchmark data status {task.name}",
+        )
+    if inventory.variant != "full":
+        return Source(
+            write_mini(task),
+            True,
+            f"synthetic: {data_root()} holds {inventory.variant} data; DATA={data_root()} takes it all the same",
+        )
+    return Source(data_root(), False, f"official data at {data_root()}")
+
+
+def write_mini(task: Task) -> Path:
+    """The folder of the task's mini variant, written on first use and never half."""
+    folder = cache_root() / "mini" / f"{task.name}-v{task.mini_version}"
+    if folder.is_dir():
+        return folder
+    fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
+    try:
+        task.load("mini")(fresh)
+        fresh.rename(folder)
+    except OSError as error:
+        if not folder.is_dir():
+            raise records.unwritable(fresh, error) from error
+    return folder
+
+
+def make_plan(options: RunOptions) -> Plan:
+    """Resolve and check everything that can be checked before work begins.
+
+    Raises:
+        InputError: Unknown task, system, protocol, fold or key; missing or wrong data.
+    """
+    task = get_task(options.task)
+    system = options.system or task.default_system
+    protocol = options.protocol or next(iter(task.protocols))
+    if protocol not in task.protocols:
+        raise InputError(
+            f"task {task.name} has no protocol {protocol!r}", remedy=did_you_mean(protocol, task.protocols)
+        )
+    folds = task.protocols[protocol]
+    if options.fold and options.fold not in (*folds, "all"):
+        raise InputError(
+            f"protocol {protocol} has no fold {options.fold!r}", remedy=did_you_mean(options.fold, (*folds, "all"))
+        )
+    source = resolve_data(task, options.data)
+    config = load_recipe(task, system, source.mini, options.model, options.overrides)
+    inventory = task.load("datamodule").take_stock(source.root, config.as_dict()["data"]["on_error"])
+    if options.fold not in ("", "all"):
+        folds = (options.fold,)
+    elif source.mini and not options.fold:
+        folds = folds[:1]
+    name = system if options.model is None else options.model.rpartition(".")[2]
+    return Plan(task, name, config, source, inventory, protocol, tuple(folds), options)

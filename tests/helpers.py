@@ -1,0 +1,31 @@
+"""What several tests build."""
+
+from benchmark.records import RunRecord
+
+
+def make_record(**changes):
+    """A record of a made-up run, with some fields changed."""
+    fields = {
+        "id": "20260101-000000-1-s0",
+        "group": "abc",
+        "task": "bad",
+        "system": "cnn8",
+        "variant": "full",
+        "protocol": "random-3-fold",
+        "selection": "last",
+        "fold": "1",
+        "seed": 0,
+        "precision": "32-true",
+        "engine": "torch",
+        "parameters": 4686657,
+        "macs": 2_500_000,
+        "device": "cpu (2 threads)",
+        "seconds": {"data": 1.0, "train": 10.0, "eval": 1.0},
+        "steps": 5000,
+        "dataset_fingerprint": "fedcba",
+        "commit": "0123456789ab",
+        "versions": {},
+        "scores": {"auc": 0.5},
+        "created": "2026-01-01T00:00:00+00:00",
+    }
+    return RunRecord(**(fields | changes))

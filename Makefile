@@ -63,7 +63,7 @@ submit: setup  ## put a finished run on real data into leaderboard/records: RUN=
 	@$(PY) -m leaderboard submit "$(RUN)"
 
 perf: setup  ## measure the waveform store and the front ends on this machine
-	@$(PY) perf/store.py && $(PY) perf/frontend.py
+	@$(PY) -m perf.store && $(PY) -m perf.frontend
 
 clean:  ## remove caches of the tools; never runs or data
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -136,6 +136,8 @@ def make_plan(options: RunOptions) -> Plan:
         InputError: Unknown task, system, protocol, fold or key; missing or wrong data.
     """
     task = get_task(options.task)
+    if options.devices * options.nodes > 1:
+        raise InputError("a run uses one device so far", "DEVICES, NODES", "run with DEVICES=1 NODES=1")
     system = options.system or task.default_system
     protocol = options.protocol or next(iter(task.protocols))
     if protocol not in task.protocols:

@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple[str | None, ...]] = {
     "engine": ("auto", "nnaudio", "torch"),
 }
 
-CPU_CHUNK = 2**20  # samples transformed at once on a CPU: fresh memory for more costs half the time, `perf/frontend.py`
+CPU_CHUNK = 2**20  # samples transformed at once on a CPU: larger spectra are fresh memory each time, at twice the time
 
 
 @contextmanager

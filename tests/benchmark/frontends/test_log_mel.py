@@ -59,6 +59,23 @@ def test_engines_agree(preset):
     torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("engine", ["torch", "nnaudio", "auto"])
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+def test_cuda_agrees_with_cpu_while_tf32_is_allowed(preset, engine):
+    waveform = audio(preset["sample_rate"], channels=2)
+    expected, frames = LogMel(engine="torch", **preset)(waveform, full(waveform))
+    torch.set_float32_matmul_precision("high")
+    try:
+        frontend = LogMel(engine=engine, **preset).cuda()
+        features, on_cuda = frontend(waveform.cuda(), full(waveform).cuda())
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert (frontend.stft is None) == (engine == "torch")
+    assert on_cuda.tolist() == frames.tolist()
+    torch.testing.assert_close(features.cpu(), expected, rtol=1e-5, atol=1e-4)
+
+
 @pytest.mark.parametrize("engine", ["torch", "nnaudio"])
 @pytest.mark.parametrize(("scale", "norm"), [("slaney", "slaney"), ("htk", "slaney"), ("htk", None), ("slaney", None)])
 @pytest.mark.parametrize("power", [1.0, 2.0])

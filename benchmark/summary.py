@@ -75,7 +75,7 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
     console.print("\n[bold]published, for orientation[/] (real data; protocol and split as named)")
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("system", "protocol", "split", *shown, "source"):
-        table.add_column(name, justify="right" if name in shown else "left", no_wrap=name != "source")
+        table.add_column(name, justify="right" if name in shown else "left", no_wrap=name in shown, overflow="fold")
     order = sorted(
         rows.items(), key=lambda item: (item[0][1] != runs[0].protocol, -max(row.value for row in item[1].values()))
     )

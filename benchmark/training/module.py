@@ -184,13 +184,18 @@ class TaskModule(pl.LightningModule, ABC):
         return output
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Logits `(batch, classes)` of network input and its share of real audio `(batch,)`."""
-        return self.head(self.backbone(x), valid)  # type: ignore[no-any-return]
+        """Logits `(batch, classes)` of network input and its share of real audio `(batch,)`.
+
+        The head works in float32: eight bits of a bfloat16 logit would make ties of different clips.
+        """
+        output = self.backbone(x)
+        with torch.autocast(output.device.type, enabled=False):
+            return self.head(output.float(), valid)  # type: ignore[no-any-return]
 
     def predict_proba(self, waveform: Tensor, lengths: Tensor) -> Tensor:
         """Probabilities `(batch, classes)` of float waveforms `(batch, channels, time)` of so many samples."""
         x, valid, _ = self.network_input(waveform, lengths, waveform.new_zeros(len(waveform), len(self.classes)))
-        return self.activate(self(x, valid).float())
+        return self.activate(self(x, valid))
 
     def on_fit_start(self) -> None:
         """Fit normalisation on the training windows, once."""
@@ -213,7 +218,7 @@ class TaskModule(pl.LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch, computed in float32 whatever the precision of the network."""
         x, valid, target = self.network_input(_waveform(batch), batch["length"], batch["target"])
-        logits = self(x, valid).float()
+        logits = self(x, valid)
         with torch.autocast(self.device.type, enabled=False):
             loss = self.compute_loss(logits, target)
         self.log("train/loss", loss, prog_bar=True)

@@ -8,11 +8,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from benchmark.errors import InputError, exit_code
 from benchmark.paths import data_root, runs_root
 from benchmark.registry import Task, all_tasks, get_task
+from benchmark.suggest import did_you_mean
 
 RUN_EPILOG = """\
 Any key of the recipe can be overridden by its dotted name, e.g.
@@ -121,10 +123,18 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from benchmark.plan import RunOptions, make_plan
-    from benchmark.runner import Run, quiet
+    from benchmark.recipe import Recipe
+    from benchmark.records import read_record
+    from benchmark.runner import quiet, runs_of
     from benchmark.summary import print_published, print_scores, print_traces
 
     quiet()
+    recipe_keys = {field.name for field in fields(Recipe)}
+    for word in arguments.overrides:
+        name = word.removeprefix("--").split("=")[0].split(".")[0]
+        if word.startswith("--") and name not in recipe_keys:
+            known = recipe_keys | {field.name for field in fields(RunOptions)}
+            raise InputError(f"unknown option {word!r}", "command line", did_you_mean(name, known))
     options = {k: v for k, v in vars(arguments).items() if k not in ("command", "debug", "print_config", "task")}
     names = list(all_tasks()) if arguments.task == "all" else [arguments.task]
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -137,17 +147,19 @@ def run(arguments: argparse.Namespace) -> None:
             f"data: {plan.variant} ({plan.source.reason}); {plan.inventory.summary}", highlight=False, soft_wrap=True
         )
         folders, finished = [], []
-        for fold in plan.folds:
-            one = Run(plan, fold)
+        for one in runs_of(plan):
+            if isinstance(one, Path):
+                console.print(f"finished already: {one}", highlight=False)
+                folders.append(one)
+                finished.append(read_record(one / "record.json"))
+                continue
             word = "resuming" if one.resumed else "running"
-            console.print(
-                f"{word} {name} / {plan.system}, {plan.protocol}, fold {fold}, seed {arguments.seed}", highlight=False
-            )
+            console.print(f"{word} {name} / {plan.system}, {plan.protocol}, fold {one.fold}, seed {arguments.seed}")
             finished.append(one.execute())
             folders.append(one.folder.path)
         print_scores(console, plan.task, finished)
         print_published(console, plan.task, finished)
-        print_traces(console, folders, finished)
+        print_traces(console, folders, finished, plan.inventory.examples[0].path)
 
 
 def score(arguments: argparse.Namespace) -> None:
@@ -186,8 +198,9 @@ def list_names(arguments: argparse.Namespace) -> None:
     if arguments.what == "tasks":
         for task in tasks:
             protocols = ", ".join(f"{name} ({len(folds)} folds)" for name, folds in task.protocols.items())
-            print(f"{task.name:12} {task.title}\n{'':12} protocols: {protocols}")
+            print(f"{task.name:12} {task.title}, {task.url}\n{'':12} protocols: {protocols}")
             print(f"{'':12} systems: {', '.join(task.systems)} (default {task.default_system})")
+            print(f"{'':12} data: {task.licence}; cite {task.citation}")
         return
     for task in tasks:
         print(f"{task.name}: published {task.main_score} under the task's first protocol, trainable parameters, title")

@@ -1,9 +1,11 @@
 """What a run is to do: its options, the data they mean, and the recipe, resolved and checked before work begins."""
 
+import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Literal
 
 from benchmark import records
@@ -71,13 +73,19 @@ class Plan:
     protocol: str
     folds: tuple[str, ...]
     options: RunOptions
+    scale: float
     group: str = field(init=False)
 
     def __post_init__(self) -> None:
         recipe = {k: v for k, v in self.config.as_dict().items() if k not in ("mini", "title", "citation")}
-        self.group = fingerprint(
-            self.task.name, self.system, recipe, self.variant, self.inventory.fingerprint, self.protocol
-        )
+        model = user_code(self.options.model) if self.options.model else ""
+        data = (self.variant, self.inventory.fingerprint, self.protocol)
+        self.group = fingerprint(self.task.name, self.system, recipe, model, *data)
+
+    @property
+    def overrides(self) -> list[str]:
+        """What the command line changed of the recipe."""
+        return [*(["--model", self.options.model] if self.options.model else []), *self.options.overrides]
 
     @property
     def variant(self) -> str:
@@ -93,24 +101,18 @@ def resolve_data(task: Task, choice: str) -> Source:
     """
     if choice == "mini":
         return Source(write_mini(task), True, "synthetic, asked for")
-    if choice == "full":
-        return Source(data_root(), False, f"official data at {data_root()}")
-    if choice != "auto":
+    if choice not in ("auto", "full"):
         return Source(Path(choice), False, f"the folder {choice}")
     try:
         inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop")
-    except InputError:
-        return Source(
-            write_mini(task),
-            True,
-            f"synthetic: no official data at {data_root()}; see: python -m benchmark data status {task.name}",
-        )
-    if inventory.variant != "full":
-        return Source(
-            write_mini(task),
-            True,
-            f"synthetic: {data_root()} holds {inventory.variant} data; DATA={data_root()} takes it all the same",
-        )
+        if inventory.variant != "full":
+            remedy = f"DATA={data_root()} takes it all the same"
+            raise InputError(f"{data_root()} holds {inventory.variant} data, not the official", remedy=remedy)
+    except InputError as error:
+        if choice == "full":
+            raise
+        reason = shorten(str(error).splitlines()[0], 100, placeholder=" …")
+        return Source(write_mini(task), True, f"synthetic, because: {reason}")
     return Source(data_root(), False, f"official data at {data_root()}")
 
 
@@ -156,5 +158,12 @@ def make_plan(options: RunOptions) -> Plan:
         folds = (options.fold,)
     elif source.mini and not options.fold:
         folds = folds[:1]
-    name = system if options.model is None else options.model.rpartition(".")[2]
-    return Plan(task, name, config, source, inventory, protocol, tuple(folds), options)
+    whole = load_recipe(task, system, source.mini).as_dict()["trainer"]["max_steps"]
+    scale = round(config.as_dict()["trainer"]["max_steps"] / whole, 6)
+    return Plan(task, options.model or system, config, source, inventory, protocol, tuple(folds), options, scale)
+
+
+def user_code(model: str) -> str:
+    """The source of the file that defines the user's class: another network under the same name is another system."""
+    module = importlib.import_module(model.rpartition(".")[0])
+    return Path(module.__file__).read_text(encoding="utf-8") if module.__file__ else ""

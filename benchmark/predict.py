@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from benchmark.data.audio import load_clip
 from benchmark.data.datamodule import window_starts
+from benchmark.errors import InputError
 from benchmark.plots import plot_prediction
 from benchmark.recipe import RecipeConfig
 from benchmark.records import read_record
 from benchmark.registry import get_task
+from benchmark.runner import SCORED
 from benchmark.training.module import TaskModule
 
 Format = Literal["text", "json", "tsv", "audacity"]
@@ -57,8 +59,10 @@ class Predictor:
         """Probabilities for one audio file of any rate, length and channel count.
 
         Raises:
-            InputError: The file cannot be read as audio.
+            InputError: The file cannot be read as audio, or the distance of two windows is below a millisecond.
         """
+        if hop_seconds is not None and hop_seconds < 0.001:
+            raise InputError(f"two windows {hop_seconds} s apart", "--hop", "give at least 0.001")
         curves = []
         for module in self.modules:
             settings = module.recipe.data
@@ -109,13 +113,14 @@ def load_run(folder: Path) -> TaskModule:
         InputError: The folder holds no whole run.
     """
     record = read_record(folder / "record.json")
-    path = folder / "config.yaml"
+    path, weights = folder / "config.yaml", folder / "checkpoints" / SCORED
+    for part in (path, weights):
+        if not part.is_file():
+            raise InputError("the run's folder is not whole", part, "run it again, or restore the file")
     task = get_task(record.task)
     recipe = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path).build()
     module: TaskModule = task.load("module")(recipe, task.classes)
-    name = "best.ckpt" if record.selection == "validation" else "last.ckpt"
-    state = torch.load(folder / "checkpoints" / name, weights_only=True, map_location="cpu")
-    module.load_state_dict(state["state_dict"])
+    module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
     return module.eval()
 
 

@@ -44,19 +44,22 @@ class TrainerSettings:
     checkpoint_every: int = 500
     channels_last: bool = True
 
+    def __post_init__(self) -> None:
+        for name in ("max_steps", "val_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}", f"trainer.{name}")
+
 
 @dataclass
 class Selection:
     """Which weights are scored.
 
     Attributes:
-        monitor: Validation score that chooses the checkpoint; null scores the last step.
-        mode: Whether the best is the largest (`max`) or the smallest (`min`).
+        monitor: Validation score whose largest value chooses the checkpoint; null scores the last step.
         patience: Validations without a gain after which training stops; null trains to the end.
     """
 
     monitor: str | None = None
-    mode: Literal["max", "min"] = "max"
     patience: int | None = None
 
 
@@ -67,7 +70,7 @@ class Recipe:
     Attributes:
         title: One line for people.
         citation: Paper or repository that the recipe follows.
-        parameters: Trainable parameters; a test compares them with the built model.
+        parameters: Trainable parameters; a test compares them with the built model. Null for a user's own.
         data: How waveforms are cut and batched.
         frontend: Waveform to time-frequency features.
         transforms: Feature transforms in order, in training and evaluation (normalisation, wrapping).
@@ -85,7 +88,7 @@ class Recipe:
 
     title: str
     citation: str
-    parameters: int
+    parameters: int | None
     data: DataSettings
     frontend: nn.Module
     backbone: nn.Module
@@ -167,6 +170,7 @@ def load_recipe(
         content = _merge(content, content.get("mini", {}))
     if model is not None:
         content = content | {"backbone": {"class_path": model}, "head": USER_HEAD}
+        content |= {"title": f"the user's own {model}", "citation": "", "parameters": None, "official": False}
         place += f" with --model {model}"
     return RecipeConfig.parse(content, place, overrides)
 

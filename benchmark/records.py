@@ -23,6 +23,7 @@ from typing import Any, Literal
 from benchmark.errors import BenchmarkError, InputError
 
 SCHEMA = 1
+SILENT_SECONDS = 600  # a run beats every few seconds; another machine's clock and file system may lag
 RunStatus = Literal["running", "interrupted", "failed", "finished"]
 
 
@@ -47,6 +48,7 @@ class RunRecord:
         skipped: Clip to the reason why it was left out.
         scores: Metric key to its value as a fraction; None where it is undefined.
         created: End of the run, ISO 8601, UTC.
+        overrides: What the command line changed of the recipe.
     """
 
     id: str
@@ -72,6 +74,7 @@ class RunRecord:
     created: str
     scale: float = 1.0
     fast_path: list[str] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
     coverage: float = 1.0
     skipped: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -161,17 +164,26 @@ def read_records(root: Path) -> Iterator[RunRecord]:
     yield from sorted((read_record(path) for path in paths), key=lambda r: (r.created, r.id))
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What makes two runs the same work: what can be resumed by repeating a command."""
+
+    group: str
+    fold: str
+    seed: int
+
+
 class RunFolder:
     """The folder of one run; creating it never touches an existing run."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self.path, self.identity = path, identity
 
     @classmethod
-    def create(cls, root: Path, task: str, system: str, fold: str, seed: int) -> "RunFolder":
+    def create(cls, root: Path, task: str, system: str, identity: Identity) -> "RunFolder":
         """A new folder with a new id: the time, the fold and the seed, counted on when taken."""
         parent = root / task / system
-        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{fold}-s{seed}"
+        stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{identity.fold}-s{identity.seed}"
         for number in range(1, 1000):
             path = parent / (stem if number == 1 else f"{stem}-{number}")
             try:
@@ -182,7 +194,7 @@ class RunFolder:
                 raise
             except OSError as error:
                 raise unwritable(path, error) from error
-            return cls(path)
+            return cls(path, identity)
         raise BenchmarkError("a thousand runs in one second", parent)
 
     @property
@@ -195,18 +207,30 @@ class RunFolder:
         """Weights, optimiser and schedule at the last save."""
         return self.path / "checkpoints" / "last.ckpt"
 
-    def write_state(self, status: RunStatus, group: str, step: int, message: str = "") -> None:
-        """Replace `state.json`."""
+    def write_state(self, status: RunStatus, step: int, seconds: dict[str, float], message: str = "") -> None:
+        """Replace `state.json`.
+
+        Args:
+            status: How it goes.
+            step: Optimiser steps so far.
+            seconds: Wall time of each part so far.
+            message: Why it ended, if it did.
+        """
         state = {
+            **dataclasses.asdict(self.identity),
             "status": status,
-            "group": group,
             "step": step,
+            "seconds": seconds,
             "message": message,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "heartbeat": time.time(),
         }
         write_json(self.path / "state.json", state)
+
+    def read_state(self) -> dict[str, Any]:
+        """What `write_state` wrote last."""
+        return read_json(self.path / "state.json")
 
     def finish(self, record: RunRecord) -> None:
         """Write the record, once."""
@@ -216,21 +240,26 @@ class RunFolder:
         write_json(path, dataclasses.asdict(record))
 
 
-def find_interrupted(root: Path, task: str, system: str, group: str, fold: str, seed: int) -> RunFolder | None:
-    """The newest run of the same recipe, data, fold and seed that was stopped and left a checkpoint."""
-    for path in sorted((root / task / system).glob(f"*-{fold}-s{seed}*/state.json"), reverse=True):
+def find_run(root: Path, task: str, system: str, identity: Identity, finished: bool) -> RunFolder | None:
+    """The newest run of the same work that is finished, or else that was stopped and can be resumed."""
+    for path in sorted((root / task / system).glob("*/state.json"), reverse=True):
         state = read_json(path)
-        folder = RunFolder(path.parent)
-        stopped = state["status"] == "interrupted" or (state["status"] == "running" and _is_dead(state))
-        if state["group"] == group and stopped and folder.checkpoint.exists():
-            return folder
+        folder = RunFolder(path.parent, identity)
+        if all(state.get(key) == value for key, value in dataclasses.asdict(identity).items()):
+            done = (path.parent / "record.json").exists()
+            if done if finished else not done and is_stopped(state) and folder.checkpoint.exists():
+                return folder
     return None
 
 
-def _is_dead(state: dict[str, Any]) -> bool:
-    """Whether the process that wrote `state` ran on this machine and is gone."""
+def is_stopped(state: dict[str, Any]) -> bool:
+    """Whether the run with this state goes on no more: it says so, its process is gone, or it is silent for long."""
+    if state["status"] != "running":
+        return True
     if state["host"] != socket.gethostname():
-        return False
+        return time.time() - float(state["heartbeat"]) > SILENT_SECONDS
+    if state["pid"] == os.getpid():
+        return True
     try:
         os.kill(state["pid"], 0)
     except ProcessLookupError:
@@ -256,7 +285,7 @@ def find_runs(root: Path, name: str, holding: str = "record.json") -> list[Path]
     folders = {path.parent: path for path in root.glob(f"*/*/*/{holding}")}
     kind = "finished run" if holding == "record.json" else "run"
     if not folders:
-        raise InputError(f"there is no {kind} yet", root, "start one: make bench TASK=bad")
+        raise InputError(f"there is no {kind} yet", root, "start one: make bench TASK=…")
     if name == "last":
         return [max(folders, key=lambda f: (folders[f].stat().st_mtime, f.name))]
     group = [f for f, file in folders.items() if name and read_json(file).get("group") == name]
@@ -295,7 +324,7 @@ def commit() -> str:
         [git, "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False
     )
     dirty = subprocess.run(
-        [git, "-C", str(here), "status", "--porcelain", "--untracked-files=no"],
+        [git, "-C", str(here), "status", "--porcelain", "--", "benchmark", "tasks"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,7 @@
 """Recipe + data + seed -> run record: trains and scores one system, fold by fold."""
 
+import dataclasses
+import errno
 import logging
 import time
 import warnings
@@ -16,13 +18,17 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from benchmark import records
-from benchmark.data.datamodule import ClipDataModule, data_store
+from benchmark.data.datamodule import ClipDataModule
+from benchmark.data.store import store_folder
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.paths import cache_root, runs_root
 from benchmark.plan import Plan
-from benchmark.records import RunFolder, RunRecord
+from benchmark.records import Identity, RunFolder, RunRecord, RunStatus
 from benchmark.training.callbacks import ProgressLine, RunKeeper
 from benchmark.training.module import TaskModule
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+SCORED = "scored.ckpt"
 
 
 class Run:
@@ -30,49 +36,58 @@ class Run:
 
     def __init__(self, plan: Plan, fold: str) -> None:
         self.plan, self.fold, self.options = plan, fold, plan.options
+        self.identity = Identity(plan.group, fold, plan.options.seed)
         pl.seed_everything(self.options.seed, workers=True, verbose=False)
         self.recipe = plan.config.build()
         self.folder, self.resumed = self._folder()
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[str, float] = self.folder.read_state()["seconds"] if self.resumed else {}
         self.trainer: pl.Trainer | None = None
 
     def _folder(self) -> tuple[RunFolder, bool]:
         """The run's folder, and whether it is one to resume."""
-        plan, seed, resume = self.plan, self.options.seed, self.options.resume
-        root, names = runs_root(), (plan.task.name, plan.system)
+        resume, root, names = self.options.resume, runs_root(), (self.plan.task.name, self.plan.system)
         if resume == "auto":
-            stopped = records.find_interrupted(root, *names, plan.group, self.fold, seed)
+            stopped = records.find_run(root, *names, self.identity, finished=False)
             if stopped is not None:
                 return stopped, True
         elif resume != "no":
             return self._stopped_run(root, resume), True
-        return RunFolder.create(root, *names, self.fold, seed), False
+        return RunFolder.create(root, *names, self.identity), False
 
     def _stopped_run(self, root: Path, name: str) -> RunFolder:
-        remedy = "repeat its command, or start afresh with RESUME=no"
-        folder = RunFolder(records.find_runs(root, name, "state.json")[-1])
-        if (folder.path / "record.json").exists():
-            raise InputError("this run is finished", folder.path, "start afresh with RESUME=no")
-        if not folder.checkpoint.exists():
-            raise InputError("this run left no checkpoint to resume from", folder.path, remedy)
-        if records.read_json(folder.path / "state.json")["group"] != self.plan.group:
-            raise InputError("this run had another recipe, data or protocol", folder.path, remedy)
+        """The run that the user names, if it is this work and waits to be resumed."""
+        paths = records.find_runs(root, name, "state.json")
+        folder = RunFolder(paths[0], self.identity)
+        state, expected = folder.read_state(), dataclasses.asdict(self.identity)
+        differs = [key for key, value in expected.items() if state.get(key) != value]
+        reasons = {
+            "this is a group of several runs": len(paths) > 1,
+            "this run is finished": (folder.path / "record.json").exists(),
+            "this run goes on in another process": not records.is_stopped(state),
+            "this run left no checkpoint": not folder.checkpoint.exists(),
+            f"this run had another {' and '.join(differs)}": bool(differs),
+        }
+        for reason, holds in reasons.items():
+            if holds:
+                raise InputError(reason, folder.path, "repeat the run's own command, or start afresh with RESUME=no")
         return folder
 
     def execute(self) -> RunRecord:
         """Train, score, and leave the record; the state says how it ended."""
-        self.folder.write_state("running", self.plan.group, 0)
+        self._say("running")
         records.write_text(self.folder.path / "config.yaml", self._header() + self.plan.config.as_yaml())
         try:
             record = self._train_and_score()
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:  # Lightning turns Ctrl-C into SystemExit
-            self.folder.write_state("interrupted", self.plan.group, self._step(), str(error))
+            self._say("interrupted", str(error))
             if isinstance(error, Interrupted):
                 raise
             raise Interrupted("stopped", self.folder.path, "the same command resumes it") from error
         except OSError as error:
             self._fail(error)
-            raise records.unwritable(Path(error.filename or self.folder.path), error) from error
+            if error.errno in NO_ROOM:
+                raise records.unwritable(Path(error.filename or self.folder.path), error) from error
+            raise
         except BaseException as error:
             self._fail(error)
             raise
@@ -80,17 +95,17 @@ class Run:
             for logger in self.trainer.loggers if self.trainer else []:
                 if isinstance(logger, WandbLogger):
                     logger.experiment.finish()
-        self.folder.write_state("finished", self.plan.group, record.steps)
         return record
+
+    def _say(self, status: RunStatus, message: str = "") -> None:
+        step = self.trainer.global_step if self.trainer is not None else 0
+        self.folder.write_state(status, step, self.seconds, message)
 
     def _fail(self, error: BaseException) -> None:
         try:
-            self.folder.write_state("failed", self.plan.group, self._step(), f"{type(error).__name__}: {error}")
+            self._say("failed", f"{type(error).__name__}: {error}")
         except BenchmarkError:
             logging.getLogger(__name__).warning("the run's state could not be written")
-
-    def _step(self) -> int:
-        return self.trainer.global_step if self.trainer is not None else 0
 
     def _header(self) -> str:
         plan, options = self.plan, self.options
@@ -106,20 +121,17 @@ class Run:
 
     def _train_and_score(self) -> RunRecord:
         plan, recipe = self.plan, self.recipe
+        settings = recipe.data
+        store = store_folder(cache_root(), plan.task.name, plan.source.root, settings.sample_rate, settings.mono)
         data: ClipDataModule = plan.task.load("datamodule")(
-            plan.inventory,
-            data_store(cache_root(), plan.task.name, plan.source.root, recipe.data),
-            recipe.data,
-            plan.protocol,
-            self.fold,
-            self.options.seed,
+            plan.inventory, store, settings, plan.protocol, self.fold, self.options.seed
         )
         with self._timed("data"):
             data.prepare_data()
         module: TaskModule = plan.task.load("module")(recipe, plan.task.classes, self.options.seed)
         parameters, macs = module.count()
-        trainer, best = self._trainer(parameters)
-        self.trainer = trainer
+        best = self._best_checkpoint()
+        trainer = self.trainer = self._make_trainer(best, parameters)
         with self._timed("train"):
             trainer.fit(
                 module,
@@ -127,11 +139,8 @@ class Run:
                 ckpt_path=self.folder.checkpoint if self.resumed else None,
                 weights_only=True if self.resumed else None,
             )
-        if best is not None and best.best_model_path:
-            module.load_state_dict(
-                torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
-            )
         steps = trainer.global_step
+        self._keep_scored_weights(module, best)
         with self._timed("eval"):
             trainer.test(module, datamodule=data, verbose=False)
         record = self._record(data, module, parameters, macs, steps, trainer.strategy.root_device)
@@ -140,59 +149,75 @@ class Run:
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
-        began = time.monotonic()
+        """Add the block's wall time to what earlier sessions of the run took."""
+        before, began = self.seconds.get(part, 0.0), time.monotonic()
         yield
-        self.seconds[part] = time.monotonic() - began
+        self.seconds[part] = before + time.monotonic() - began
 
-    def _trainer(self, parameters: int) -> tuple[pl.Trainer, ModelCheckpoint | None]:
+    def _best_checkpoint(self) -> ModelCheckpoint | None:
+        """What keeps the best weights, where the recipe selects on a validation part."""
+        selection = self.recipe.selection
+        if selection.monitor is None:
+            return None
+        if not self.recipe.data.valid_fraction:
+            remedy = "hold one out, e.g. --data.valid_fraction 0.1"
+            raise InputError("selection.monitor needs a validation part", "data.valid_fraction", remedy)
+        return ModelCheckpoint(
+            self.folder.path / "checkpoints",
+            "best",
+            f"val/{selection.monitor}",
+            mode="max",
+            save_weights_only=True,
+            enable_version_counter=False,
+        )
+
+    def _keep_scored_weights(self, module: TaskModule, best: ModelCheckpoint | None) -> None:
+        """Give the module the weights to score, and keep exactly these for `predict`."""
+        if best is not None:
+            if not best.best_model_path:
+                raise BenchmarkError("no validation took place", self.folder.path, "lower trainer.val_every")
+            state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+            module.load_state_dict(state["state_dict"])
+        torch.save(module.state_dict(), self.folder.path / "checkpoints" / SCORED)
+
+    def _make_trainer(self, best: ModelCheckpoint | None, parameters: int) -> pl.Trainer:
         settings, selection = self.recipe.trainer, self.recipe.selection
-        callbacks: list[Callback] = [RunKeeper(self.folder, self.plan.group, settings.checkpoint_every), ProgressLine()]
-        best = None
-        if selection.monitor is not None:
-            if not self.recipe.data.valid_fraction:
-                raise InputError(
-                    "selection.monitor needs a validation part",
-                    "data.valid_fraction",
-                    "hold one out, e.g. --data.valid_fraction 0.1",
-                )
-            key = f"val/{selection.monitor}"
-            best = ModelCheckpoint(
-                self.folder.path / "checkpoints", "best", key, mode=selection.mode, save_weights_only=True
-            )
+        val_every = min(settings.val_every, settings.max_steps) if best else None
+        callbacks: list[Callback] = [ProgressLine()]
+        if best is not None:
             callbacks.append(best)
             if selection.patience is not None:
-                callbacks.append(EarlyStopping(key, mode=selection.mode, patience=selection.patience))
+                callbacks.append(EarlyStopping(best.monitor or "", mode="max", patience=selection.patience))
+        callbacks.append(RunKeeper(self.folder, settings.checkpoint_every, val_every, self.seconds))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            trainer = pl.Trainer(
+            return pl.Trainer(
                 max_steps=settings.max_steps,
                 max_epochs=-1,
-                val_check_interval=min(settings.val_every, settings.max_steps) if best else None,
+                val_check_interval=val_every,
                 check_val_every_n_epoch=None,
                 limit_val_batches=1.0 if best else 0,
                 precision=settings.precision,
                 gradient_clip_val=settings.gradient_clip_val,
-                devices=self.options.devices,
-                num_nodes=self.options.nodes,
+                devices=1,
                 logger=self._loggers(parameters),
                 callbacks=callbacks,
                 enable_progress_bar=False,
                 enable_model_summary=False,
-                enable_checkpointing=best is not None,
                 num_sanity_val_steps=0,
                 use_distributed_sampler=False,
                 deterministic="warn",
                 log_every_n_steps=min(10, settings.max_steps),
             )
-        return trainer, best
 
     def _loggers(self, parameters: int) -> list[Logger]:
+        keep_earlier_metrics(self.folder.path)
         loggers: list[Logger] = [CSVLogger(self.folder.path, name="", version="")]
         config = {**self.plan.config.as_dict(), **self._identity(), "parameters": parameters}
         if self.options.logger == "wandb":
             from benchmark.wandb_log import wandb_logger
 
-            loggers.append(wandb_logger(self.folder, self.plan.group, config))
+            loggers.append(wandb_logger(self.folder, config))
         elif self.options.logger == "tensorboard":
             from pytorch_lightning.loggers import TensorBoardLogger
 
@@ -215,15 +240,18 @@ class Run:
     ) -> RunRecord:
         plan = self.plan
         coverage = round(1 - len(data.skipped) / plan.inventory.listed, 6)
-        complete = coverage == 1 or plan.variant != "full"
+        official = plan.variant == "full" or plan.variant.startswith("partial:")
+        variant = f"partial:{coverage:.4f}" if official and coverage < 1 else plan.variant
         return RunRecord(
-            **self._identity() | {"variant": plan.variant if complete else f"partial:{coverage:.4f}"},
+            **self._identity() | {"variant": variant},
             id=self.folder.id,
             group=plan.group,
             selection="validation" if self.recipe.selection.monitor else "last",
             precision=self.recipe.trainer.precision,
             engine=module.engine_on(device.type),
-            fast_path=["channels_last"] if self.recipe.trainer.channels_last else [],
+            fast_path=["channels_last"] if module.is_channels_last() else [],
+            scale=plan.scale,
+            overrides=plan.overrides,
             parameters=parameters,
             macs=macs,
             device=_device_name(device),
@@ -260,6 +288,25 @@ class Run:
             if isinstance(logger, WandbLogger):
                 logger.log_image("scores", [str(picture)])
         self.folder.finish(record)
+        self._say("finished")
+
+
+def runs_of(plan: Plan) -> Iterator[Run | Path]:
+    """The plan's runs, fold by fold; where the command repeats one that was stopped, folders of folds already done."""
+    root, names = runs_root(), (plan.task.name, plan.system)
+    identities = {fold: Identity(plan.group, fold, plan.options.seed) for fold in plan.folds}
+    stopped = {fold for fold, work in identities.items() if records.find_run(root, *names, work, finished=False)}
+    for fold, work in identities.items():
+        done = records.find_run(root, *names, work, finished=True)
+        repeats = plan.options.resume == "auto" and stopped and fold not in stopped
+        yield done.path if repeats and done is not None else Run(plan, fold)
+
+
+def keep_earlier_metrics(folder: Path) -> None:
+    """Move what an earlier session of the run logged out of the way of the CSV logger, which starts a new file."""
+    path = folder / "metrics.csv"
+    if path.exists():
+        path.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
 
 
 def quiet() -> None:

@@ -1,5 +1,6 @@
 """What a run prints at its end: its scores, the published rows for orientation, and what to do next."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -96,24 +97,34 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
     )
 
 
-def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRecord]) -> None:
-    """Where the records lie, and a command to try next."""
+def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRecord], example: Path) -> None:
+    """Where the records lie, and commands to try next.
+
+    Args:
+        console: Where to print.
+        folders: The runs' folders.
+        runs: Their records.
+        example: A recording to predict.
+    """
     for folder, run in zip(folders, runs, strict=True):
         seconds = ", ".join(f"{part} {value:.0f} s" for part, value in run.seconds.items())
         console.print(
             f"fold {run.fold}: {run.parameters:,} parameters, {run.steps} steps, {seconds}, on {run.device}",
+            f"  {folder}/  record.json  predictions.npz  submission.csv  scores.png",
+            sep="\n",
             highlight=False,
-        )
-        console.print(
-            f"  {folder}/  record.json  predictions.npz  submission.csv  scores.png", highlight=False, soft_wrap=True
+            soft_wrap=True,
         )
         if run.skipped:
             console.print(
                 f"  {len(run.skipped)} clips were left out; record.json names them under `skipped`", highlight=False
             )
-    console.print(f"group {runs[0].group} joins the folds and seeds of this result", highlight=False)
+    python = Path(sys.executable)
+    python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     console.print(
-        "next: python -m benchmark predict last FILE.wav --plot out.png   or   make leaderboard",
+        f"next: {python} -m benchmark predict {runs[0].group} {example} --plot out.png",
+        "      make leaderboard",
+        sep="\n",
         highlight=False,
         soft_wrap=True,
     )

@@ -11,14 +11,17 @@ from pytorch_lightning.loggers import WandbLogger
 from benchmark.records import RunFolder
 
 
-def wandb_logger(folder: RunFolder, group: str, config: dict[str, Any]) -> WandbLogger:
+def wandb_logger(folder: RunFolder, config: dict[str, Any]) -> WandbLogger:
     """A logger for one run; folds and seeds of one result share its `group`.
 
     Args:
         folder: The run's folder; offline files go to its `wandb/`.
-        group: The run's group.
         config: What the dashboard filters by.
     """
     mode = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
     project = os.environ.get("WANDB_PROJECT", "dcase-bench")
-    return WandbLogger(project=project, name=folder.id, group=group, save_dir=folder.path, mode=mode, config=config)
+    group = folder.identity.group
+    # One id for all sessions of a run, so that a resumed one goes on in the same chart.
+    return WandbLogger(
+        project=project, name=folder.id, id=folder.id, group=group, save_dir=folder.path, mode=mode, config=config
+    )

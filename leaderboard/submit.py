@@ -54,8 +54,9 @@ def check_fit(record: RunRecord, path: Path) -> None:
             path,
             "run it on the official data: DATA=full",
         )
-    if record.scale != 1:
-        raise InputError(f"a run of scale {record.scale:g} is not the whole recipe", path, "run it without --scale")
+    if record.scale != 1 or record.overrides:
+        changes = " ".join(record.overrides) or f"scale {record.scale:g}"
+        raise InputError(f"not the recipe as it is committed: {changes}", path, "commit a recipe of its own, run that")
     if not record.commit or record.commit.endswith("+"):
         state = "with uncommitted changes" if record.commit else "outside a checkout"
         raise InputError(f"the run was made {state}, so nobody can repeat it", path, "commit, then run again")

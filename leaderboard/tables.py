@@ -135,6 +135,8 @@ def _join(members: Sequence[Run], task: Task) -> Result:
     notes = _notes_on_missing(by_seed, folds, bool(complete)) + _notes_on_undefined(used, task.main_score)
     if repeated := len(members) - len(newest):
         notes.append(f"{repeated} older {'run' if repeated == 1 else 'runs'} of the same fold and seed left out")
+    changes = {" ".join(run.record.overrides) for runs in used.values() for run in runs.values()} - {""}
+    notes += [f"recipe changed by {change}" for change in sorted(changes)]
     return Result(
         system=first.system,
         group=first.group,

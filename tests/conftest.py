@@ -12,7 +12,7 @@ def own_folders(tmp_path_factory, monkeypatch, shared_cache):
     monkeypatch.setenv("DCASE_BENCH_DATA", str(tmp_path_factory.mktemp("data")))
     monkeypatch.setenv("DCASE_BENCH_RUNS", str(tmp_path_factory.mktemp("runs")))
     monkeypatch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
-    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("NETRC", str(tmp_path_factory.mktemp("home") / "netrc"))  # no key of the user's
 
 
 @pytest.fixture(scope="session")

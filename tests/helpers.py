@@ -1,6 +1,19 @@
 """What several tests build."""
 
+from benchmark.data.datamodule import ClipDataModule, DataSettings
+from benchmark.data.store import store_folder
+from benchmark.paths import cache_root
+from benchmark.plan import write_mini
 from benchmark.records import RunRecord
+from benchmark.registry import Task
+
+
+def mini_data(task: Task, settings: DataSettings, protocol: str, fold: str) -> ClipDataModule:
+    """The task's data module on its mini variant."""
+    root = write_mini(task)
+    data_class = task.load("datamodule")
+    store = store_folder(cache_root(), task.name, root, settings.sample_rate, settings.mono)
+    return data_class(data_class.take_stock(root, "stop"), store, settings, protocol, fold, 0)
 
 
 def make_record(**changes):

@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmark.data.sampler import StreamBatches
-from benchmark.data.store import Clip, WaveformStore, build_store, store_folder
-from benchmark.errors import InputError
+from benchmark.data.store import Clip, WaveformStore, build_store
+from benchmark.errors import BenchmarkError, InputError
 
 Batch = dict[str, Tensor]
 Indices = NDArray[np.int64]
@@ -146,8 +146,6 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         seed: Seed of the shuffles and of the held-out validation part.
     """
 
-    task: str
-
     def __init__(
         self, inventory: Inventory, store: Path, settings: DataSettings, protocol: str, fold: str, seed: int
     ) -> None:
@@ -198,14 +196,16 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         self.skipped |= self.store.skipped
         there = set(self.store.clip_ids)
         examples = [e for e in self.inventory.examples if e.clip_id in there]
-        order = {clip_id: i for i, clip_id in enumerate(self.store.clip_ids)}
-        examples.sort(key=lambda e: order[e.clip_id])
         self.clip_ids = [e.clip_id for e in examples]
+        if self.clip_ids != list(self.store.clip_ids):
+            raise BenchmarkError("another process changed the waveform store", self.store_path, "run again")
         self.groups = np.array([e.group for e in examples])
         train, test = self.split(examples)
         valid = test[:0]
         if self.settings.valid_fraction:
             train, valid = self.hold_out(examples, train, self.settings.valid_fraction)
+            if not len(valid):
+                raise InputError("the validation part has no clips", "data.valid_fraction", "hold out more")
         targets = torch.tensor([e.target for e in examples], dtype=torch.float32)
         for part, clips in (("training", train), ("test", test)):
             if not len(clips):
@@ -271,8 +271,3 @@ def stratified_folds(examples: Sequence[Example], n_folds: int, seed: int) -> In
     folds = np.zeros(len(examples), dtype=np.int64)
     folds[order] = np.arange(len(examples)) % n_folds
     return folds
-
-
-def data_store(cache: Path, task: str, root: Path, settings: DataSettings) -> Path:
-    """Folder of the store that serves these settings."""
-    return store_folder(cache, task, root, settings.sample_rate, settings.mono)

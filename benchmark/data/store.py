@@ -125,6 +125,11 @@ def store_folder(cache: Path, task: str, root: Path, sample_rate: int, mono: boo
     return cache / "stores" / f"{task}-{sample_rate}-{'mono' if mono else 'multi'}-{digest}"
 
 
+def _cores() -> int:
+    """Cores this process may use, where the system can tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def build_store(
     folder: Path,
     clips: Sequence[Clip],
@@ -167,7 +172,7 @@ def build_store(
                         (folder / name).unlink(missing_ok=True)
                     plan = _plan(folder, clips, settings, on_error)
                 if not plan.done:
-                    threads = jobs or len(os.sched_getaffinity(0))
+                    threads = jobs or _cores()
                     decode = partial(_decode, sample_rate=sample_rate, mono=mono, on_error=on_error)
                     _build(folder, clips, plan, decode, threads, progress)
     except OSError as error:

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, Checkpoint
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,31 +19,34 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmark.errors import Interrupted
+from benchmark.errors import BenchmarkError, Interrupted
 from benchmark.records import RunFolder
 
 HEARTBEAT_SECONDS = 5.0
 
 
-class RunKeeper(Callback):
+class RunKeeper(Checkpoint):
     """Keeps a run's state and its checkpoint, and ends it cleanly on Ctrl-C or SIGTERM.
 
     A first signal lets the present step end, saves a checkpoint and raises `Interrupted`; a second one stops at once.
+    Where a validation follows a step, the checkpoint is saved after it, so that it knows what was the best.
 
     Args:
         folder: The run's folder.
-        group: The run's group.
         every: Steps between two checkpoints.
+        val_every: Steps between two validations, if there are any.
+        seconds: Wall time of each part so far, kept by the runner.
     """
 
-    def __init__(self, folder: RunFolder, group: str, every: int) -> None:
-        self.folder, self.group, self.every = folder, group, every
+    def __init__(self, folder: RunFolder, every: int, val_every: int | None, seconds: dict[str, float]) -> None:
+        self.folder, self.every, self.val_every, self.seconds = folder, every, val_every, seconds
         self.stop = False
-        self._written = 0.0
+        self._beaten = self._began = self._before = 0.0
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over the signals."""
+        self._began, self._before = time.monotonic(), self.seconds.get("train", 0.0)
         for number in (signal.SIGINT, signal.SIGTERM):
             self._handlers[number] = signal.signal(number, self._request_stop)
 
@@ -61,22 +64,63 @@ class RunKeeper(Callback):
     ) -> None:
         """Heartbeat, checkpoint when due, stop when asked."""
         step = trainer.global_step
-        if self.stop or step % self.every == 0:
-            trainer.save_checkpoint(self.folder.checkpoint)
-        if self.stop:
-            raise Interrupted(f"stopped after step {step}", self.folder.path, "the same command resumes it")
-        if trainer.is_global_zero and time.monotonic() - self._written > HEARTBEAT_SECONDS:
-            self.folder.write_state("running", self.group, step)
-            self._written = time.monotonic()
+        self._beat(trainer)
+        validates = self.val_every is not None and step % self.val_every == 0
+        if not validates and (self.stop or step % self.every == 0):
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save what the validation found."""
+        self._save(trainer)
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Heartbeat."""
+        self._beat(trainer)
+
+    def on_test_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Heartbeat."""
+        self._beat(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the last weights; give the signals back."""
         self._release()
-        trainer.save_checkpoint(self.folder.checkpoint)
+        self._save(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Give the signals back."""
         self._release()
+
+    def _beat(self, trainer: pl.Trainer) -> None:
+        """Every few seconds: say that the run is alive, and look whether its loss still is a number."""
+        if time.monotonic() - self._beaten < HEARTBEAT_SECONDS:
+            return
+        self._check_loss(trainer)
+        self._measure(trainer)
+        self.folder.write_state("running", trainer.global_step, self.seconds)
+        self._beaten = time.monotonic()
+
+    def _measure(self, trainer: pl.Trainer) -> None:
+        if trainer.training:
+            self.seconds["train"] = self._before + time.monotonic() - self._began
+
+    def _check_loss(self, trainer: pl.Trainer) -> None:
+        loss = trainer.callback_metrics.get("train/loss")
+        if loss is not None and not loss.isfinite():
+            remedy = (
+                "lower the learning rate or clip gradients (--trainer.gradient_clip_val); the last checkpoint is kept"
+            )
+            raise BenchmarkError(f"the loss is {float(loss)} at step {trainer.global_step}", self.folder.path, remedy)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        """Replace the checkpoint at once, and stop here if that was asked for."""
+        self._check_loss(trainer)
+        self._measure(trainer)
+        fresh = self.folder.checkpoint.with_name("fresh.ckpt")
+        trainer.save_checkpoint(fresh)
+        fresh.replace(self.folder.checkpoint)
+        if self.stop:
+            where = f"stopped after step {trainer.global_step}"
+            raise Interrupted(where, self.folder.path, "the same command resumes it")
 
 
 class ProgressLine(Callback):

@@ -13,6 +13,7 @@ from benchmark.data.datamodule import Batch, ClipDataModule
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions, ClipTable
 from benchmark.recipe import Recipe
+from benchmark.suggest import did_you_mean
 from benchmark.training.counting import count_macs, count_parameters
 
 Scores = dict[str, float | None]
@@ -126,6 +127,10 @@ class TaskModule(pl.LightningModule, ABC):
                 features, lengths = transform(features, lengths)
         return torch.zeros_like(features)
 
+    def is_channels_last(self) -> bool:
+        """Whether convolution weights were put into the faster layout."""
+        return self.recipe.trainer.channels_last and any(p.ndim == 4 for p in self.backbone.parameters())
+
     def engine_on(self, device_type: str) -> str:
         """What computes the spectrograms on such a device; `none` where the front end has no choice or is not used."""
         choose: Callable[[str], str] | None = getattr(self.frontend, "engine_on", None)
@@ -133,11 +138,7 @@ class TaskModule(pl.LightningModule, ABC):
 
     def count(self) -> tuple[int, int]:
         """Trainable parameters, and multiply-accumulates of the network (without front end) for one clip."""
-        network = _Network(self.backbone, self.head)
-        training = network.training
-        macs = count_macs(network.eval(), self.example_input())
-        network.train(training)
-        return count_parameters(self), macs
+        return count_parameters(self), count_macs(_Network(self.backbone, self.head), self.example_input())
 
     def network_input(self, waveform: Tensor, lengths: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the backbone gets, each clip's share of real audio `(batch,)`, and the targets.
@@ -248,10 +249,17 @@ class TaskModule(pl.LightningModule, ABC):
         return self.score(self.table, data.groups[self.table.clip].tolist())
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation scores as `val/<key>`."""
-        self.log_dict(
-            {f"val/{key}": value for key, value in self._score_epoch().items() if value is not None}, prog_bar=False
-        )
+        """Log the validation scores as `val/<key>`.
+
+        Raises:
+            InputError: The recipe selects by a score that there is not, or that is undefined here.
+        """
+        scores = self._score_epoch()
+        monitor = self.recipe.selection.monitor
+        if monitor is not None and scores.get(monitor) is None:
+            what = "is undefined: the validation part has one class only" if monitor in scores else "is no score"
+            raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, scores))
+        self.log_dict({f"val/{key}": value for key, value in scores.items() if value is not None})
 
     def on_test_epoch_end(self) -> None:
         """Keep the test scores and the table of predictions for the record."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.datamodule import ClipDataModule, Example, Indices, Inventory, stratified_folds
+from benchmark.errors import InputError
 from tasks.bad.official import DATASETS, Item, read_items, write_submission
 
 RANDOM_FOLDS_SEED = 2018
@@ -21,12 +22,11 @@ class BirdDataModule(ClipDataModule):
     deals the clips of all three into three fixed folds, stratified by data set and label.
     """
 
-    task = "bad"
-
     @classmethod
     def take_stock(cls, root: Path, on_error: Literal["stop", "skip"]) -> Inventory:
         """Read the three label files and find their recordings; `full` means all official clips and birds are there."""
         items, skipped = read_items(root, on_error)
+        _require_distinct(items, root)
         listed = len(items) + len(skipped)
         fingerprint = _fingerprint(items)
         examples = [
@@ -47,6 +47,15 @@ class BirdDataModule(ClipDataModule):
     def write_submission(self, path: Path, clip_ids: Sequence[str], probabilities: NDArray[Any]) -> None:
         """The challenge's csv, `itemid,prediction`."""
         write_submission(path, [clip_id.split("/", 1)[1] for clip_id in clip_ids], probabilities[:, 0])
+
+
+def _require_distinct(items: Sequence[Item], root: Path) -> None:
+    """A submission names clips by itemid alone, so no two data sets may share one."""
+    first: dict[str, str] = {}
+    for item in items:
+        if first.setdefault(item.itemid, item.dataset) != item.dataset:
+            places = f"{first[item.itemid]} and {item.dataset}"
+            raise InputError(f"item {item.itemid!r} is in {places}", root, "rename it in one of them")
 
 
 def _variant(items: Sequence[Item], skipped: Mapping[str, str], fingerprint: str) -> str:

@@ -6,12 +6,25 @@ import pytest
 from helpers import make_record
 
 from benchmark.errors import BenchmarkError, InputError
-from benchmark.records import RunFolder, find_interrupted, find_runs, read_record, read_records, write_json
+from benchmark.records import (
+    Identity,
+    RunFolder,
+    find_run,
+    find_runs,
+    is_stopped,
+    read_record,
+    read_records,
+    write_json,
+)
+
+WORK = Identity("g", "1", 0)
 
 
 def finished(root, **changes):
     record = make_record(**changes)
-    folder = RunFolder.create(root, record.task, record.system, record.fold, record.seed)
+    identity = Identity(record.group, record.fold, record.seed)
+    folder = RunFolder.create(root, record.task, record.system, identity)
+    folder.write_state("finished", record.steps, {})
     folder.finish(dataclasses.replace(record, id=folder.id))
     return folder
 
@@ -61,7 +74,7 @@ def test_half_a_record_is_refused(tmp_path):
 
 def test_nan_is_never_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        RunFolder.create(tmp_path, "bad", "cnn8", "1", 0).finish(make_record(scores={"auc": float("nan")}))
+        RunFolder.create(tmp_path, "bad", "cnn8", WORK).finish(make_record(scores={"auc": float("nan")}))
     assert not list(tmp_path.glob("**/record.json"))
 
 
@@ -81,7 +94,7 @@ def test_a_failed_write_leaves_no_half_file(tmp_path, monkeypatch):
 def test_a_place_that_takes_no_folder_is_named(tmp_path):
     (tmp_path / "runs").write_text("a file where a folder should be")
     with pytest.raises(BenchmarkError, match="cannot write") as error:
-        RunFolder.create(tmp_path / "runs", "bad", "cnn8", "1", 0)
+        RunFolder.create(tmp_path / "runs", "bad", "cnn8", WORK)
     assert str(tmp_path / "runs") in str(error.value)
 
 
@@ -102,20 +115,37 @@ def test_runs_are_found_by_path_prefix_last_and_group(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("status", "alive", "found"),
-    [("interrupted", True, True), ("running", True, False), ("running", False, True), ("finished", False, False)],
+    ("changes", "stopped"),
+    [
+        ({"status": "interrupted"}, True),
+        ({"status": "failed"}, True),
+        ({"status": "running"}, True),  # a number that this very process has again
+        ({"status": "running", "pid": 1}, False),
+        ({"status": "running", "pid": "dead"}, True),
+        ({"status": "running", "host": "elsewhere"}, False),
+        ({"status": "running", "host": "elsewhere", "heartbeat": 0.0}, True),
+    ],
 )
-def test_only_a_stopped_run_with_a_checkpoint_is_resumed(tmp_path, monkeypatch, status, alive, found):
-    folder = RunFolder.create(tmp_path, "bad", "cnn8", "1", 0)
-    folder.write_state(status, "g", 3)
-    if not alive:
+def test_a_run_is_stopped_when_it_says_so_or_is_gone(tmp_path, changes, stopped):
+    folder = RunFolder.create(tmp_path, "bad", "cnn8", WORK)
+    folder.write_state("running", 3, {})
+    if changes.get("pid") == "dead":
         dead = subprocess.Popen(["true"])
         dead.wait()
-        state = json.loads((folder.path / "state.json").read_text())
-        write_json(folder.path / "state.json", state | {"pid": dead.pid})
-    assert find_interrupted(tmp_path, "bad", "cnn8", "g", "1", 0) is None
-    folder.checkpoint.parent.mkdir()
-    folder.checkpoint.touch()
-    resumed = find_interrupted(tmp_path, "bad", "cnn8", "g", "1", 0)
-    assert (resumed is not None) == found
-    assert find_interrupted(tmp_path, "bad", "cnn8", "other group", "1", 0) is None
+        changes = changes | {"pid": dead.pid}
+    assert is_stopped(folder.read_state() | changes) == stopped
+
+
+def test_only_the_same_work_with_a_checkpoint_is_resumed(tmp_path):
+    ten = RunFolder.create(tmp_path, "bad", "cnn8", Identity("g", "1", 10))
+    ten.write_state("interrupted", 3, {})
+    names = (tmp_path, "bad", "cnn8")
+    assert find_run(*names, Identity("g", "1", 10), finished=False) is None
+    ten.checkpoint.parent.mkdir()
+    ten.checkpoint.touch()
+    assert find_run(*names, Identity("g", "1", 10), finished=False).path == ten.path
+    for other in (Identity("g", "1", 1), Identity("g", "2", 10), Identity("h", "1", 10)):
+        assert find_run(*names, other, finished=False) is None
+    ten.finish(make_record(id=ten.id))
+    assert find_run(*names, Identity("g", "1", 10), finished=False) is None
+    assert find_run(*names, Identity("g", "1", 10), finished=True).path == ten.path

@@ -78,7 +78,7 @@ def test_a_run_leaves_its_record_predictions_submission_picture_and_state(capsys
         < out.index("not comparable")
         < out.index("published, for orientation")
     )
-    assert "next: python -m benchmark predict" in out
+    assert f"-m benchmark predict {record.group}" in out
 
 
 def test_the_submission_scores_to_the_record(capsys, tmp_path):
@@ -157,7 +157,7 @@ def test_resume_no_starts_afresh_and_a_foreign_run_is_refused(capsys):
         path.parent for path in runs_root().glob("*/*/*/state.json") if not (path.parent / "record.json").exists()
     ]
     assert main([*FAST, "--trainer.max_steps", "7", "--resume", str(stopped)]) == 2
-    assert "another recipe, data or protocol" in capsys.readouterr().err
+    assert "another group" in capsys.readouterr().err
 
 
 def test_validation_chooses_the_checkpoint_and_the_record_says_so():
@@ -199,6 +199,7 @@ def test_all_folds_are_run_and_their_mean_is_shown(capsys):
         (["--task", "bad", "--fold", "ff1010"], "did you mean 'ff1010bird'"),
         (["--task", "bad", "--trainer.max_step", "3"], "did you mean 'max_steps'"),
         (["--task", "bad", "--devices", "2"], "one device so far"),
+        (["--task", "bad", "--sytem", "cnn4"], "did you mean 'system'"),
         (["--task", "bad", "--data", "full"], "missing ff1010bird"),
         (["--task", "bad", "--data", "/nowhere"], "/nowhere"),
         (["--task", "bad", "--data", "mini", "--model", "json.JSONDecoder"], "model"),
@@ -215,7 +216,7 @@ def test_wrong_input_is_one_clear_error_with_code_2(capsys, words, message):
 def test_auto_takes_mini_and_says_why_when_there_is_no_official_data():
     plan = make_plan(RunOptions("bad"))
     assert plan.variant == "mini"
-    assert "no official data" in plan.source.reason
+    assert "missing ff1010bird" in plan.source.reason
 
 
 def test_a_full_disk_fails_the_run_with_code_1_and_leaves_nothing_half(capsys, monkeypatch):
@@ -251,15 +252,87 @@ def test_a_users_own_model_runs(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert main([*FAST, "--model", "my_pkg.Wave"]) == 0
     (record,) = records()
-    assert record.system == "Wave"
+    assert record.system == "my_pkg.Wave"
+    assert record.overrides[:2] == ["--model", "my_pkg.Wave"]
     assert record.parameters == 5 * 400 + 5 + 5 + 1
 
 
-def test_evaluation_does_not_depend_on_the_batch_size():
+@pytest.mark.parametrize("system", ["bulbul", "cnn4", "logistic-regression"])
+def test_evaluation_does_not_depend_on_the_batch_size(system):
+    words = ["run", "--task", "bad", "--system", system, "--data", "mini", "--data.batch_size", "4"]
     for size in ("1", "32"):
-        assert main([*RANDOM, "--data.eval_batch_size", size, "--trainer.max_steps", "2"]) == 0
+        assert main([*words, "--data.eval_batch_size", size, "--trainer.max_steps", "2"]) == 0
     one, many = (np.load(folder_of(r) / "predictions.npz")["probabilities"] for r in records())
     np.testing.assert_allclose(one, many, atol=1e-5)
+
+
+def test_a_stopped_fold_is_not_resumed_as_another_fold_or_seed(capsys):
+    assert _run_and_stop(FAST, after_step=2) == 3
+    (stopped,) = [path.parent for path in runs_root().glob("*/*/*/state.json")]
+    for change in (["--fold", "warblrb10k"], ["--seed", "1"]):
+        assert main([*FAST, *change, "--resume", stopped.name]) == 2
+        assert "this run had another" in capsys.readouterr().err
+    assert main([*FAST, "--resume", stopped.name]) == 0
+    assert [r.id for r in records()] == [stopped.name]
+    assert main([*FAST, "--resume", stopped.name]) == 2
+    assert "this run is finished" in capsys.readouterr().err
+
+
+def test_repeating_a_stopped_command_keeps_the_folds_that_are_done(capsys):
+    assert main([*FAST, "--fold", "ff1010bird"]) == 0
+    assert _run_and_stop([*FAST, "--fold", "warblrb10k"], after_step=2) == 3
+    assert main([*FAST, "--fold", "all"]) == 0
+    assert [r.fold for r in records()] == ["ff1010bird", "warblrb10k", "BirdVox-DCASE-20k"]
+    assert "finished already" in capsys.readouterr().out
+
+
+def test_a_run_resumed_with_validation_scores_and_keeps_the_same_best_weights():
+    words = ["run", "--task", "bad", "--system", "bulbul", "--data", "mini", "--trainer.max_steps", "6"]
+    words += ["--data.batch_size", "4", "--data.valid_fraction", "0.2", "--selection.monitor", "auc"]
+    words += ["--trainer.val_every", "2"]
+    assert main(words) == 0
+    assert _run_and_stop(words, after_step=3) == 3
+    assert main(words) == 0
+    undisturbed, resumed = records()
+    assert resumed.selection == "validation"
+    expected, found = (np.load(folder_of(r) / "predictions.npz")["probabilities"] for r in (undisturbed, resumed))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert [p.name for p in (folder_of(resumed) / "checkpoints").glob("best*")] == ["best.ckpt"]
+
+
+def test_selecting_by_an_unknown_score_names_the_nearest(capsys):
+    words = ["--data.valid_fraction", "0.2", "--selection.monitor", "acu", "--trainer.val_every", "2"]
+    assert main([*FAST, *words]) == 2
+    assert "did you mean 'auc'" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_code_1(capsys):
+    assert main([*RANDOM, "--optimizer.init_args.lr", "1e30"]) == 1
+    assert "the loss is nan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["max_steps", "checkpoint_every", "val_every"])
+def test_steps_must_be_positive(capsys, key):
+    assert main([*FAST, f"--trainer.{key}", "0"]) == 2
+    assert f"{key} must be at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_killed_run_continues_from_its_last_checkpoint():
+    words = [*RANDOM, "--trainer.max_steps", "40", "--trainer.checkpoint_every", "5"]
+    process = subprocess.Popen([sys.executable, "-m", "benchmark", *words], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(runs_root().glob("*/*/*/checkpoints/last.ckpt")):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    (killed,) = [path.parent for path in runs_root().glob("*/*/*/state.json")]
+    assert not (killed / "record.json").exists()
+    assert main(words) == 0
+    assert [r.id for r in records()] == [killed.name]
+    assert main([*words, "--resume", "no"]) == 0
+    resumed, undisturbed = (np.load(folder_of(r) / "predictions.npz")["probabilities"] for r in records())
+    np.testing.assert_allclose(resumed, undisturbed, atol=1e-5)
 
 
 @pytest.mark.slow

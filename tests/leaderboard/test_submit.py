@@ -45,6 +45,7 @@ REFUSED = {
     "synthetic data": ({"variant": "mini"}, "mini data"),
     "data of one's own": ({"variant": "custom:777"}, "custom:777 data"),
     "a part of the recipe": ({"scale": 0.01}, "scale 0.01"),
+    "a changed recipe": ({"overrides": ["--data.batch_size", "4"]}, "--data.batch_size 4"),
     "uncommitted changes": ({"commit": "0123456789ab+"}, "uncommitted changes"),
     "no commit": ({"commit": ""}, "outside a checkout"),
     "an id that leaves the folder": ({"id": "../../x"}, "file name"),

@@ -4,10 +4,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
+from helpers import mini_data
 
-from benchmark.data.datamodule import data_store
-from benchmark.paths import cache_root
-from benchmark.plan import write_mini
 from benchmark.recipe import load_recipe
 from benchmark.registry import all_tasks
 
@@ -19,15 +17,13 @@ def test_recipe_builds_trains_a_step_and_scores(task, system, tmp_path):
     pl.seed_everything(0, verbose=False)
     config = load_recipe(task, system, mini=True)
     recipe = config.build()
-    root = write_mini(task)
-    data_class = task.load("datamodule")
     protocol, folds = next(iter(task.protocols.items()))
-    store = data_store(cache_root(), task.name, root, recipe.data)
-    data = data_class(data_class.take_stock(root, "stop"), store, recipe.data, protocol, folds[0], 0)
+    data = mini_data(task, recipe.data, protocol, folds[0])
     module = task.load("module")(recipe, task.classes)
     before = {name: value.clone() for name, value in module.named_parameters()}
     trainer = pl.Trainer(
         max_steps=1,
+        limit_test_batches=1,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -37,10 +33,9 @@ def test_recipe_builds_trains_a_step_and_scores(task, system, tmp_path):
     trainer.fit(module, datamodule=data)
     assert all(torch.isfinite(value).all() for value in module.parameters())
     assert any(not torch.equal(before[name], value) for name, value in module.named_parameters())
-    data.test.clip, data.test.start, data.test.window = data.test.clip[::6], data.test.start[::6], data.test.window[::6]
     trainer.test(module, datamodule=data, verbose=False)
     assert 0 <= module.scores[task.main_score] <= 1
-    assert set(module.table.clip) == set(data.test.clip)
+    assert set(module.table.clip) == set(data.test.clip[: recipe.data.eval_batch_size])
 
 
 @pytest.mark.parametrize(("task", "system"), RECIPES, ids=lambda value: getattr(value, "name", value))

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from helpers import mini_data
 
-from benchmark.data.datamodule import DataSettings, Example, data_store, stratified_folds, window_starts
+from benchmark.data.datamodule import DataSettings, Example, stratified_folds, window_starts
 from benchmark.errors import InputError
-from benchmark.paths import cache_root
-from benchmark.plan import write_mini
 from benchmark.registry import get_task
 
 BAD = get_task("bad")
@@ -27,11 +26,8 @@ def test_windows_cover_the_clip(length, window, hop, starts):
 
 
 def make(protocol="leave-one-dataset-out", fold="ff1010bird", **settings):
-    root = write_mini(BAD)
-    data_settings = DataSettings(**({"sample_rate": 8000, "clip_seconds": 2, "batch_size": 8} | settings))
-    data_class = BAD.load("datamodule")
-    inventory = data_class.take_stock(root, "stop")
-    data = data_class(inventory, data_store(cache_root(), "bad", root, data_settings), data_settings, protocol, fold, 0)
+    defaults = {"sample_rate": 8000, "clip_seconds": 2, "batch_size": 8}
+    data = mini_data(BAD, DataSettings(**(defaults | settings)), protocol, fold)
     data.prepare_data()
     data.setup()
     return data

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from helpers import mini_data
 
-from benchmark.data.datamodule import data_store
 from benchmark.errors import InputError
-from benchmark.paths import cache_root
-from benchmark.plan import write_mini
 from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 
@@ -18,11 +16,7 @@ BAD = get_task("bad")
 def build(system="cnn4", *overrides, model=None):
     pl.seed_everything(0, verbose=False)
     recipe = load_recipe(BAD, system, mini=True, model=model, overrides=overrides).build()
-    root = write_mini(BAD)
-    data_class = BAD.load("datamodule")
-    store = data_store(cache_root(), "bad", root, recipe.data)
-    inventory = data_class.take_stock(root, "stop")
-    data = data_class(inventory, store, recipe.data, "leave-one-dataset-out", "warblrb10k", 0)
+    data = mini_data(BAD, recipe.data, "leave-one-dataset-out", "warblrb10k")
     return BAD.load("module")(recipe, BAD.classes), data
 
 

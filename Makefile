@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(VENV)/bin/uv pip install --python $(PY)
-STAMP := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)$(if $(TORCH_INDEX),-torch)
+# The address of torch is remembered, so that later commands do not put the default build in its place.
+TORCH_INDEX ?= $(shell cat $(VENV)/torch-index 2>/dev/null)
+STAMP := $(VENV)/.ready-$(shell (cat requirements.lock; echo "$(TORCH_INDEX)") | cksum | cut -d' ' -f1)
 
 TASK ?=
 SYSTEM ?=
@@ -31,13 +33,14 @@ $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with PYTHON=…")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
-ifdef TORCH_INDEX
+ifneq ($(TORCH_INDEX),)
 	$(UV) --index-url $(TORCH_INDEX) $$(grep -E '^torch(audio)?==' requirements.lock)
 	grep -vE '^(torch|torchaudio|triton|nvidia-[a-z0-9-]+|cuda-[a-z]+)==' requirements.lock | $(UV) -r -
 else
 	$(UV) -r requirements.lock
 endif
 	$(UV) --quiet --no-deps -e .
+	@echo "$(TORCH_INDEX)" > $(VENV)/torch-index
 	@touch $@
 
 bench: setup  ## train and score: TASK=bad [SYSTEM DATA PROTOCOL FOLD SEED DEVICES NODES LOGGER RESUME MODEL ARGS]

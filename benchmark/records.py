@@ -14,7 +14,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -156,12 +155,6 @@ def read_record(path: Path) -> RunRecord:
     ):
         raise InputError("scores must be finite numbers or null", path)
     return RunRecord(**content)
-
-
-def read_records(root: Path) -> Iterator[RunRecord]:
-    """Every finished run's record below `root`, oldest first."""
-    paths = root.glob("*/*/*/record.json")
-    yield from sorted((read_record(path) for path in paths), key=lambda r: (r.created, r.id))
 
 
 @dataclass(frozen=True)

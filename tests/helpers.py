@@ -1,11 +1,19 @@
 """What several tests build."""
 
+from pathlib import Path
+
 from benchmark.data.datamodule import ClipDataModule, DataSettings
 from benchmark.data.store import store_folder
 from benchmark.paths import cache_root
 from benchmark.plan import write_mini
-from benchmark.records import RunRecord
+from benchmark.records import RunRecord, read_record
 from benchmark.registry import Task
+
+
+def read_records(root: Path) -> list[RunRecord]:
+    """Every finished run's record below `root`, oldest first."""
+    found = [read_record(path) for path in root.glob("*/*/*/record.json")]
+    return sorted(found, key=lambda record: (record.created, record.id))
 
 
 def mini_data(task: Task, settings: DataSettings, protocol: str, fold: str) -> ClipDataModule:

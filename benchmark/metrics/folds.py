@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean, harmonic_mean
 
+from benchmark.metrics.binary import RESERVED_GROUPS
+
 HARMONIC_MEAN = "/harmonic_mean"
-NOT_A_PART = ("harmonic_mean", "pooled")
 
 
 def mean_over_folds(folds: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
@@ -38,6 +39,6 @@ def _harmonic(means: Mapping[str, float | None], key: str) -> float | None:
     parts = [
         value
         for name, value in means.items()
-        if value is not None and name.startswith(prefix) and name.removeprefix(prefix) not in NOT_A_PART
+        if value is not None and name.startswith(prefix) and name.removeprefix(prefix) not in RESERVED_GROUPS
     ]
     return harmonic_mean(parts) if parts else None

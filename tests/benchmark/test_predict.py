@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from helpers import read_records
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
 from benchmark.plan import write_mini
-from benchmark.records import read_records
 from benchmark.registry import get_task
 
 WORDS = ["run", "--task", "bad", "--system", "logistic-regression", "--data", "mini", "--trainer.max_steps", "60"]

@@ -3,7 +3,7 @@ import json
 import subprocess
 
 import pytest
-from helpers import make_record
+from helpers import make_record, read_records
 
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.records import (
@@ -13,7 +13,6 @@ from benchmark.records import (
     find_runs,
     is_stopped,
     read_record,
-    read_records,
     write_json,
 )
 

@@ -9,11 +9,11 @@ import time
 
 import numpy as np
 import pytest
+from helpers import read_records
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
 from benchmark.plan import RunOptions, make_plan
-from benchmark.records import read_records
 
 FAST = [
     "run",

@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from helpers import read_records
 from wandb.proto import wandb_internal_pb2
 from wandb.sdk.internal.datastore import DataStore
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
-from benchmark.records import read_records
 
 
 @pytest.fixture

@@ -239,7 +239,7 @@ class Run:
         self, data: ClipDataModule, module: TaskModule, parameters: int, macs: int, steps: int, device: torch.device
     ) -> RunRecord:
         plan = self.plan
-        coverage = round(1 - len(data.skipped) / plan.inventory.listed, 6)
+        coverage = round(len(data.clip_ids) / plan.inventory.listed, 6)
         official = plan.variant == "full" or plan.variant.startswith("partial:")
         variant = f"partial:{coverage:.4f}" if official and coverage < 1 else plan.variant
         return RunRecord(

@@ -1,7 +1,7 @@
 """The three development sets of bird audio detection and their two protocols."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,14 +27,15 @@ class BirdDataModule(ClipDataModule):
         """Read the three label files and find their recordings; `full` means all official clips and birds are there."""
         items, skipped = read_items(root, on_error)
         _require_distinct(items, root)
-        listed = len(items) + len(skipped)
+        # What was skipped is a row without a recording, or a recording without a row: that one is not on the list.
+        missing = [clip for clip in skipped if not _recording(root, clip).exists()]
         fingerprint = _fingerprint(items)
         examples = [
             Example(f"{item.dataset}/{item.itemid}", item.path, (float(item.hasbird),), item.dataset) for item in items
         ]
-        variant = _variant(items, skipped, fingerprint)
+        variant = _variant(items, missing, fingerprint)
         summary = f"{len(items)} clips, {sum(item.hasbird for item in items)} with birds"
-        return Inventory(examples, variant, fingerprint, listed, summary, skipped)
+        return Inventory(examples, variant, fingerprint, len(items) + len(missing), summary, skipped)
 
     def split(self, examples: Sequence[Example]) -> tuple[Indices, Indices]:
         """Train and test examples of the fold."""
@@ -49,6 +50,11 @@ class BirdDataModule(ClipDataModule):
         write_submission(path, [clip_id.split("/", 1)[1] for clip_id in clip_ids], probabilities[:, 0])
 
 
+def _recording(root: Path, clip: str) -> Path:
+    dataset, itemid = clip.split("/", 1)
+    return root / dataset / "wav" / f"{itemid}.wav"
+
+
 def _require_distinct(items: Sequence[Item], root: Path) -> None:
     """A submission names clips by itemid alone, so no two data sets may share one."""
     first: dict[str, str] = {}
@@ -58,14 +64,14 @@ def _require_distinct(items: Sequence[Item], root: Path) -> None:
             raise InputError(f"item {item.itemid!r} is in {places}", root, "rename it in one of them")
 
 
-def _variant(items: Sequence[Item], skipped: Mapping[str, str], fingerprint: str) -> str:
+def _variant(items: Sequence[Item], missing: Sequence[str], fingerprint: str) -> str:
     """`full` or `partial` where the label files are the official ones as far as counts can tell, else `custom`."""
     for name, official in DATASETS.items():
         there = [item.hasbird for item in items if item.dataset == name]
-        missing = sum(clip.startswith(f"{name}/") for clip in skipped)
-        if len(there) + missing != official.clips or not 0 <= official.birds - sum(there) <= missing:
+        gone = sum(clip.startswith(f"{name}/") for clip in missing)
+        if len(there) + gone != official.clips or not 0 <= official.birds - sum(there) <= gone:
             return f"custom:{fingerprint}"
-    return f"partial:{len(items) / (len(items) + len(skipped)):.4f}" if skipped else "full"
+    return f"partial:{len(items) / (len(items) + len(missing)):.4f}" if missing else "full"
 
 
 def _fingerprint(items: Sequence[Item]) -> str:

@@ -113,6 +113,17 @@ def test_a_file_without_a_row_stops_or_is_skipped(root, capsys):
     assert run(root) == 2
     assert "stranger" in capsys.readouterr().err
     assert run(root, "--data.on_error", "skip") == 0
+    assert list(record().skipped) == ["warblrb10k/stranger"]
+    assert record().coverage == 1
+
+
+def test_an_item_in_two_data_sets_is_refused_before_work_begins(root, capsys):
+    path = first_wav(root)
+    shutil.copy(path, root / "ff1010bird" / "wav")
+    with (root / "ff1010bird" / SETS["ff1010bird"]).open("a") as csv:
+        csv.write(f"{path.stem},ff1010bird,1\n")
+    assert run(root) == 2
+    assert f"item '{path.stem}' is in ff1010bird and warblrb10k" in capsys.readouterr().err
 
 
 def test_a_label_beyond_0_and_1_is_named_with_its_line(root, capsys):

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmark.metrics import roc_auc
 from tasks.bad import mini
-from tasks.bad.mini import CLIPS, SAMPLE_RATE, VERSION, write_mini
+from tasks.bad.mini import CLIPS, SAMPLE_RATE, write_mini
 from tasks.bad.official import DATASETS, read_items, read_labels
 
 
@@ -105,4 +105,3 @@ def test_a_linear_model_generalises_to_the_unseen_data_set_but_not_perfectly(cli
 def test_making_it_does_not_import_torch():
     check = "import tasks.bad.mini, sys; sys.exit(any(name in sys.modules for name in ('torch', 'pandas')))"
     assert subprocess.run([sys.executable, "-c", check], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
-    assert isinstance(VERSION, int)

@@ -12,8 +12,8 @@ from benchmark.registry import Task
 
 def read_records(root: Path) -> list[RunRecord]:
     """Every finished run's record below `root`, oldest first."""
-    found = [read_record(path) for path in root.glob("*/*/*/record.json")]
-    return sorted(found, key=lambda record: (record.created, record.id))
+    paths = sorted(root.glob("*/*/*/record.json"), key=lambda path: path.stat().st_mtime_ns)
+    return [read_record(path) for path in paths]
 
 
 def mini_data(task: Task, settings: DataSettings, protocol: str, fold: str) -> ClipDataModule:

@@ -63,18 +63,16 @@ class Predictor:
         """
         if hop_seconds is not None and hop_seconds < 0.001:
             raise InputError(f"two windows {hop_seconds} s apart", "--hop", "give at least 0.001")
-        curves = []
-        for module in self.modules:
-            settings = module.recipe.data
-            rate = settings.sample_rate
-            waveform = load_clip(file, rate, settings.mono)
-            length = round(settings.clip_seconds * rate)
-            starts = window_starts(waveform.shape[1], length, round((hop_seconds or settings.clip_seconds) * rate))
-            curves.append(self._curve(module, waveform, starts, length))
+        first = self.modules[0]
+        settings = first.recipe.data  # runs of one group have one recipe
+        rate = settings.sample_rate
+        waveform = load_clip(file, rate, settings.mono)
+        length = round(settings.clip_seconds * rate)
+        starts = window_starts(waveform.shape[1], length, round((hop_seconds or settings.clip_seconds) * rate))
+        curve = np.mean([self._curve(module, waveform, starts, length) for module in self.modules], axis=0)
         total = waveform.shape[1] / rate
         windows = np.stack([starts / rate, np.minimum((starts + length) / rate, total)], axis=1)
-        curve = np.mean(curves, axis=0)
-        return Prediction(file, total, module.classes, curve.mean(axis=0), windows, curve)
+        return Prediction(file, total, first.classes, curve.mean(axis=0), windows, curve)
 
     def _curve(self, module: TaskModule, waveform: NDArray[Any], starts: NDArray[Any], length: int) -> NDArray[Any]:
         found = []

@@ -213,7 +213,7 @@ class Run:
     def _loggers(self, parameters: int) -> list[Logger]:
         keep_earlier_metrics(self.folder.path)
         loggers: list[Logger] = [CSVLogger(self.folder.path, name="", version="")]
-        config = {**self.plan.config.as_dict(), **self._identity(), "parameters": parameters}
+        config = {**self.plan.config.as_dict(), **self._labels(), "parameters": parameters}
         if self.options.logger == "wandb":
             from benchmark.wandb_log import wandb_logger
 
@@ -224,7 +224,7 @@ class Run:
             loggers.append(TensorBoardLogger(self.folder.path, name="", version="tensorboard"))
         return loggers
 
-    def _identity(self) -> dict[str, Any]:
+    def _labels(self) -> dict[str, Any]:
         plan = self.plan
         return {
             "task": plan.task.name,
@@ -243,7 +243,7 @@ class Run:
         official = plan.variant == "full" or plan.variant.startswith("partial:")
         variant = f"partial:{coverage:.4f}" if official and coverage < 1 else plan.variant
         return RunRecord(
-            **self._identity() | {"variant": variant},
+            **self._labels() | {"variant": variant},
             id=self.folder.id,
             group=plan.group,
             selection="validation" if self.recipe.selection.monitor else "last",
@@ -296,10 +296,10 @@ def runs_of(plan: Plan) -> Iterator[Run | Path]:
     root, names = runs_root(), (plan.task.name, plan.system)
     identities = {fold: Identity(plan.group, fold, plan.options.seed) for fold in plan.folds}
     stopped = {fold for fold, work in identities.items() if records.find_run(root, *names, work, finished=False)}
+    repeats = plan.options.resume == "auto" and stopped
     for fold, work in identities.items():
-        done = records.find_run(root, *names, work, finished=True)
-        repeats = plan.options.resume == "auto" and stopped and fold not in stopped
-        yield done.path if repeats and done is not None else Run(plan, fold)
+        done = records.find_run(root, *names, work, finished=True) if repeats and fold not in stopped else None
+        yield done.path if done is not None else Run(plan, fold)
 
 
 def keep_earlier_metrics(folder: Path) -> None:

@@ -10,11 +10,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmark.errors import InputError, exit_code
+from benchmark.errors import BenchmarkError, InputError, Interrupted, exit_code
 from benchmark.paths import data_root, runs_root
 from benchmark.registry import Task, all_tasks, get_task
 from benchmark.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.plan import Plan
+    from benchmark.records import RunRecord
 
 RUN_EPILOG = """\
 Any key of the recipe can be overridden by its dotted name, e.g.
@@ -22,19 +29,24 @@ Any key of the recipe can be overridden by its dotted name, e.g.
 --print_config shows all keys with their values. Folders: DCASE_BENCH_DATA (default ./data), DCASE_BENCH_CACHE
 (default ~/.cache/dcase-bench), DCASE_BENCH_RUNS (default ./runs)."""
 
+SCORE_EPILOG = """\
+Some tasks score further files beside the predictions; `list tasks` names their options."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
     try:
-        arguments, overrides = parser.parse_known_args(words)
-        if overrides and arguments.command is not run:
-            parser.error(f"unrecognized arguments: {' '.join(overrides)}")
+        arguments, further = parser.parse_known_args(words)
+        if further and arguments.command not in (run, score):
+            parser.error(f"unrecognized arguments: {' '.join(further)}")
     except SystemExit as stop:
         return int(stop.code or 0)
     if arguments.command is run:
-        arguments.overrides = overrides
+        arguments.overrides = further
+    elif arguments.command is score:
+        arguments.further = further
     return exit_code(lambda: arguments.command(arguments), arguments.debug)
 
 
@@ -62,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_run_options(command("run", run, "Train and score a system.", RUN_EPILOG))
 
-    sub = command("score", score, "Score predictions in the task's official file format.")
+    sub = command("score", score, "Score predictions in the task's official file format.", SCORE_EPILOG)
     sub.add_argument("task", help="task name")
     sub.add_argument("--reference", type=Path, required=True, metavar="FILE", help="official reference file")
     sub.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="official submission file")
@@ -91,6 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("action", choices=("status",))
     sub.add_argument("task", help="task name")
     sub.add_argument("--data", type=Path, metavar="DIR", help="data root (default: DCASE_BENCH_DATA or ./data)")
+    sub.add_argument("--protocol", default="", help="the split whose data is looked at (default: the task's first)")
     return parser
 
 
@@ -115,6 +128,11 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
         "--resume", default="auto", metavar="auto|no|RUN", help="continue an interrupted run (default: auto)"
     )
     sub.add_argument("--model", metavar="pkg.Class", help="your own torch module in place of the recipe's backbone")
+    sub.add_argument(
+        "--allow-random-weights",
+        action="store_true",
+        help="run a pretrained system without its weights; the record is marked and kept out of leaderboards",
+    )
     sub.add_argument("--print_config", action="store_true", help="print the complete recipe and stop")
 
 
@@ -124,9 +142,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     from benchmark.plan import RunOptions, make_plan
     from benchmark.recipe import Recipe
-    from benchmark.records import read_record
-    from benchmark.runner import quiet, runs_of
-    from benchmark.summary import print_published, print_scores, print_traces
+    from benchmark.runner import quiet
+    from benchmark.summary import print_cross_task
 
     quiet()
     recipe_keys = {field.name for field in fields(Recipe)}
@@ -137,40 +154,82 @@ def run(arguments: argparse.Namespace) -> None:
             raise InputError(f"unknown option {word!r}", "command line", did_you_mean(name, known))
     options = {k: v for k, v in vars(arguments).items() if k not in ("command", "debug", "print_config", "task")}
     names = list(all_tasks()) if arguments.task == "all" else [arguments.task]
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    for name in names:
-        plan = make_plan(RunOptions(task=name, **options))
-        if arguments.print_config:
+    plans = [make_plan(RunOptions(task=name, **options)) for name in names]
+    if arguments.print_config:
+        for plan in plans:
             print(plan.config.as_yaml(), end="")
+        return
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    if len(plans) == 1:
+        _run_plan(console, plans[0], brief=False)
+        return
+    results, failed = [], []
+    for number, plan in enumerate(plans, 1):
+        console.rule(f"{plan.task.name} ({number} of {len(plans)})")
+        try:
+            results.append((plan.task, _run_plan(console, plan, brief=True)))
+        except Interrupted:
+            raise
+        except BenchmarkError as error:
+            console.print(f"failed: {error}", highlight=False, markup=False)
+            failed.append(plan.task.name)
+    print_cross_task(console, results)
+    if failed:
+        raise BenchmarkError(f"{len(failed)} of {len(plans)} tasks failed: {', '.join(failed)}", remedy="see above")
+
+
+def _run_plan(console: "Console", plan: "Plan", brief: bool) -> "list[RunRecord]":
+    """The runs of one task, and what is printed about them."""
+    from benchmark.records import read_record
+    from benchmark.runner import runs_of
+    from benchmark.summary import print_published, print_scores, print_traces
+
+    console.print(
+        f"data: {plan.variant} ({plan.source.reason}); {plan.inventory.summary}", highlight=False, soft_wrap=True
+    )
+    folders, finished = [], []
+    for one in runs_of(plan):
+        if isinstance(one, Path):
+            console.print(f"finished already: {one}", highlight=False)
+            folders.append(one)
+            finished.append(read_record(one / "record.json"))
             continue
-        console.print(
-            f"data: {plan.variant} ({plan.source.reason}); {plan.inventory.summary}", highlight=False, soft_wrap=True
-        )
-        folders, finished = [], []
-        for one in runs_of(plan):
-            if isinstance(one, Path):
-                console.print(f"finished already: {one}", highlight=False)
-                folders.append(one)
-                finished.append(read_record(one / "record.json"))
-                continue
-            word = "resuming" if one.resumed else "running"
-            console.print(f"{word} {name} / {plan.system}, {plan.protocol}, fold {one.fold}, seed {arguments.seed}")
-            finished.append(one.execute())
-            folders.append(one.folder.path)
-        print_scores(console, plan.task, finished)
+        word = "resuming" if one.resumed else "running"
+        about = f"{plan.task.name} / {plan.system}, {plan.protocol}, fold {one.fold}, seed {plan.options.seed}"
+        console.print(f"{word} {about}", highlight=False, soft_wrap=True)
+        finished.append(one.execute())
+        folders.append(one.folder.path)
+    print_scores(console, plan.task, finished, brief)
+    if not brief:
         print_published(console, plan.task, finished)
-        print_traces(console, folders, finished, plan.inventory.examples[0].path)
+    print_traces(console, folders, finished, None if brief else plan.inventory.examples[0].path)
+    return finished
 
 
 def score(arguments: argparse.Namespace) -> None:
     """`score`."""
-    scores = get_task(arguments.task).score_files(arguments.reference, arguments.predictions)
+    task = get_task(arguments.task)
+    options = _further_files(task, arguments.further)
+    scores = task.score_files(arguments.reference, arguments.predictions, **options)
     if arguments.json:
         print(json.dumps(scores))
         return
     width = max(map(len, scores))
     for key, value in scores.items():
         print(f"{key:{width}}  {'undefined' if value is None else f'{value:.4f}'}")
+
+
+def _further_files(task: Task, words: Sequence[str]) -> dict[str, Path]:
+    """The files of a task's own options: `--name FILE` or `--name=FILE`."""
+    options: dict[str, Path] = {}
+    rest = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for place in range(0, len(rest), 2):
+        name = rest[place].removeprefix("--")
+        if not rest[place].startswith("--") or name not in task.score_options or place + 1 == len(rest):
+            known = (*task.score_options, "reference", "predictions", "json")
+            raise InputError(f"unknown option {rest[place]!r}", "command line", did_you_mean(name, known))
+        options[name] = Path(rest[place + 1])
+    return options
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -199,6 +258,8 @@ def list_names(arguments: argparse.Namespace) -> None:
         for task in tasks:
             protocols = ", ".join(f"{name} ({len(folds)} folds)" for name, folds in task.protocols.items())
             print(f"{task.name:12} {task.title}, {task.url}\n{'':12} protocols: {protocols}")
+            if task.score_options:
+                print(f"{'':12} scores also: {', '.join(f'--{name} FILE' for name in task.score_options)}")
             print(f"{'':12} systems: {', '.join(task.systems)} (default {task.default_system})")
             print(f"{'':12} data: {task.licence}; cite {task.citation}")
         return
@@ -217,7 +278,7 @@ def _system_rows(task: Task) -> dict[str, str]:
     published = {
         row.system: row.printed
         for row in read_published(task.folder / "published.csv")
-        if (row.metric, row.protocol) == (task.main_score, first)
+        if (row.metric, row.protocol, row.class_name) == (task.main_score, first, "")
     }
     rows = {}
     for name, path in task.systems.items():
@@ -230,10 +291,14 @@ def _system_rows(task: Task) -> dict[str, str]:
 
 def data(arguments: argparse.Namespace) -> None:
     """`data`."""
+    from rich.console import Console
+
+    from benchmark.plan import protocol_of
+    from benchmark.status import print_status
+
     task = get_task(arguments.task)
     root = arguments.data or data_root()
-    inventory = task.load("datamodule").take_stock(root, "skip")
-    print(f"{task.name} at {root}: {inventory.variant}; {inventory.summary}")
-    print(f"{len(inventory.skipped)} of {inventory.listed} listed clips left out")
-    for clip, reason in list(inventory.skipped.items())[:10]:
-        print(f"  {clip}: {reason}")
+    protocol = protocol_of(task, arguments.protocol)
+    inventory = task.load("datamodule").take_stock(root, "skip", protocol)
+    print(f"{task.name} at {root}: {inventory.variant} for {protocol}; {inventory.summary}")
+    print_status(Console(width=None if sys.stdout.isatty() else 140), inventory, task.classes_of(protocol))

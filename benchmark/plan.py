@@ -35,6 +35,7 @@ class RunOptions:
         logger: Where metrics are logged beside the CSV file.
         resume: `auto` continues an interrupted run of the same recipe, `no` starts afresh, else the run to continue.
         model: Import path of the user's own model.
+        allow_random_weights: Whether a part may start from random weights where its pretrained ones are not there.
         overrides: Recipe keys from the command line.
     """
 
@@ -49,6 +50,7 @@ class RunOptions:
     logger: LoggerName = "csv"
     resume: str = "auto"
     model: str | None = None
+    allow_random_weights: bool = False
     overrides: Sequence[str] = ()
 
 
@@ -93,7 +95,7 @@ class Plan:
         return "mini" if self.source.mini else self.inventory.variant
 
 
-def resolve_data(task: Task, choice: str) -> Source:
+def resolve_data(task: Task, choice: str, protocol: str) -> Source:
     """The data that `auto`, `mini`, `full` or a folder means for `task`; writes the mini variant if it is needed.
 
     Raises:
@@ -104,7 +106,7 @@ def resolve_data(task: Task, choice: str) -> Source:
     if choice not in ("auto", "full"):
         return Source(Path(choice), False, f"the folder {choice}")
     try:
-        inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop")
+        inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop", protocol)
         if inventory.variant != "full":
             remedy = f"DATA={data_root()} takes it all the same"
             raise InputError(f"{data_root()} holds {inventory.variant} data, not the official", remedy=remedy)
@@ -141,19 +143,15 @@ def make_plan(options: RunOptions) -> Plan:
     if options.devices * options.nodes > 1:
         raise InputError("a run uses one device so far", "DEVICES, NODES", "run with DEVICES=1 NODES=1")
     system = options.system or task.default_system
-    protocol = options.protocol or next(iter(task.protocols))
-    if protocol not in task.protocols:
-        raise InputError(
-            f"task {task.name} has no protocol {protocol!r}", remedy=did_you_mean(protocol, task.protocols)
-        )
+    protocol = protocol_of(task, options.protocol)
     folds = task.protocols[protocol]
     if options.fold and options.fold not in (*folds, "all"):
         raise InputError(
             f"protocol {protocol} has no fold {options.fold!r}", remedy=did_you_mean(options.fold, (*folds, "all"))
         )
-    source = resolve_data(task, options.data)
+    source = resolve_data(task, options.data, protocol)
     config = load_recipe(task, system, source.mini, options.model, options.overrides)
-    inventory = task.load("datamodule").take_stock(source.root, config.as_dict()["data"]["on_error"])
+    inventory = task.load("datamodule").take_stock(source.root, config.as_dict()["data"]["on_error"], protocol)
     if options.fold not in ("", "all"):
         folds = (options.fold,)
     elif source.mini and not options.fold:
@@ -161,6 +159,20 @@ def make_plan(options: RunOptions) -> Plan:
     whole = load_recipe(task, system, source.mini).as_dict()["trainer"]["max_steps"]
     scale = round(config.as_dict()["trainer"]["max_steps"] / whole, 6)
     return Plan(task, options.model or system, config, source, inventory, protocol, tuple(folds), options, scale)
+
+
+def protocol_of(task: Task, name: str) -> str:
+    """The task's protocol of this name, its first one if there is no name.
+
+    Raises:
+        InputError: There is no such protocol.
+    """
+    protocol = name or next(iter(task.protocols))
+    if protocol not in task.protocols:
+        raise InputError(
+            f"task {task.name} has no protocol {protocol!r}", remedy=did_you_mean(protocol, task.protocols)
+        )
+    return protocol
 
 
 def user_code(model: str) -> str:

@@ -1,6 +1,6 @@
 """Pictures of one run, drawn without a display."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from benchmark.metrics import roc_auc, roc_curve
 from benchmark.records import unwritable
 
 Array = NDArray[Any]
+CURVES = 10
 
 
 def plot_binary_scores(path: Path, target: Array, probability: Array, groups: Sequence[str], title: str) -> None:
@@ -70,7 +71,7 @@ def plot_prediction(
         features: `(frames, bins)`.
         seconds: Length of the audio.
         windows: Start and end of each window in seconds `(windows, 2)`.
-        curves: Probabilities `(windows, classes)`.
+        curves: Probabilities `(windows, classes)`; the ten classes with the highest peaks are drawn.
         classes: Class names.
         title: Heading.
 
@@ -82,11 +83,74 @@ def plot_prediction(
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     top.imshow(features.T, origin="lower", aspect="auto", extent=(0, seconds, 0, features.shape[1]), cmap="magma")
     top.set_ylabel("band")
-    for index, name in enumerate(classes):
+    loudest = np.sort(np.argsort(-curves.max(axis=0), kind="stable")[:CURVES])
+    for index, name in ((index, classes[index]) for index in loudest):
         edges = np.append(windows[:, 0], windows[-1:, 1])
         bottom.stairs(curves[:, index], edges, label=name, baseline=None, linewidth=2)
     bottom.set(xlabel="time in s", ylabel="probability", xlim=(0, seconds), ylim=(0, 1))
     bottom.legend(loc="upper right", fontsize="small")
+    save(figure, path)
+
+
+def plot_confusion(path: Path, target: Array, predicted: Array, classes: Sequence[str], title: str) -> None:
+    """Confusion matrix: which share of each true class was taken for which.
+
+    Args:
+        path: PNG to write.
+        target: True class indices `(clips,)`.
+        predicted: Predicted class indices `(clips,)`.
+        classes: Class names.
+        title: Heading.
+
+    Raises:
+        BenchmarkError: The file cannot be written.
+    """
+    n = len(classes)
+    counts = np.zeros((n, n))
+    np.add.at(counts, (target, predicted), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 3 + 0.28 * n
+    figure = Figure(figsize=(size + 1, size), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(shares, vmin=0, vmax=1, cmap="Greens")
+    axis.set(title=title, xlabel="predicted", ylabel="true", xticks=range(n), yticks=range(n))
+    axis.set_xticklabels(classes, rotation=90, fontsize="small")
+    axis.set_yticklabels(classes, fontsize="small")
+    if n <= 20:
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            share = shares[row, column]
+            text = f"{100 * share:.0f}"
+            axis.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                fontsize="x-small",
+                color="white" if share > 0.6 else "black",
+            )
+    save(figure, path)
+
+
+def plot_class_scores(path: Path, scores: Mapping[str, float | None], title: str, label: str) -> None:
+    """One bar a class.
+
+    Args:
+        path: PNG to write.
+        scores: Class name to its score; None where it is undefined.
+        title: Heading.
+        label: What the score is.
+
+    Raises:
+        BenchmarkError: The file cannot be written.
+    """
+    figure = Figure(figsize=(8, 1.5 + 0.28 * max(len(scores), 3)), layout="constrained")
+    axis = figure.subplots()
+    axis.barh(list(scores), [value or 0.0 for value in scores.values()], color="tab:green")
+    for place, value in enumerate(scores.values()):
+        axis.text((value or 0.0) + 0.01, place, "undefined" if value is None else f"{value:.3f}", va="center")
+    axis.set(title=title, xlabel=label, xlim=(0, 1.1))
+    axis.invert_yaxis()
     save(figure, path)
 
 

@@ -1,7 +1,7 @@
-"""Apply finished runs to any audio file: clip probability, and probabilities over time windows."""
+"""Apply finished runs to any audio file: probabilities of the clip and over time, and events where there are any."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -12,16 +12,21 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmark.data.audio import load_clip
-from benchmark.data.datamodule import window_starts
+from benchmark.data.datamodule import Event, window_starts
 from benchmark.errors import InputError
+from benchmark.heads.pooling import valid_frames
+from benchmark.metrics.frames import join_windows
 from benchmark.plots import plot_prediction
 from benchmark.recipe import RecipeConfig
 from benchmark.records import read_record
 from benchmark.registry import get_task
 from benchmark.runner import SCORED
+from benchmark.training.kinds import DetectionModule
 from benchmark.training.module import TaskModule
+from benchmark.weights import random_weights_allowed
 
 Format = Literal["text", "json", "tsv", "audacity"]
+SHOWN = 5
 
 
 @dataclass
@@ -33,8 +38,9 @@ class Prediction:
         seconds: Its length.
         classes: Class names.
         clip: Probability of each class for the whole file, the mean over windows `(classes,)`.
-        windows: Start and end of each window in seconds `(windows, 2)`.
-        curve: Probabilities of each window `(windows, classes)`.
+        windows: Start and end in seconds of each window, or of each frame where events are detected `(windows, 2)`.
+        curve: Probabilities of each window or frame `(windows, classes)`.
+        events: What was detected; None where the task has no events.
     """
 
     file: Path
@@ -43,6 +49,12 @@ class Prediction:
     clip: NDArray[Any]
     windows: NDArray[Any]
     curve: NDArray[Any]
+    events: list[Event] | None = None
+
+    def share(self, event: Event) -> float:
+        """Mean probability of an event's class while it lasts."""
+        during = (self.windows[:, 1] > event.onset) & (self.windows[:, 0] < event.offset)
+        return float(self.curve[during, self.classes.index(event.label)].mean())
 
 
 class Predictor:
@@ -69,24 +81,17 @@ class Predictor:
         waveform = load_clip(file, rate, settings.mono)
         length = round(settings.clip_seconds * rate)
         starts = window_starts(waveform.shape[1], length, round((hop_seconds or settings.clip_seconds) * rate))
-        curve = np.mean([self._curve(module, waveform, starts, length) for module in self.modules], axis=0)
+        found = [apply(module, waveform, starts, length) for module in self.modules]
         total = waveform.shape[1] / rate
-        windows = np.stack([starts / rate, np.minimum((starts + length) / rate, total)], axis=1)
-        return Prediction(file, total, first.classes, curve.mean(axis=0), windows, curve)
-
-    def _curve(self, module: TaskModule, waveform: NDArray[Any], starts: NDArray[Any], length: int) -> NDArray[Any]:
-        found = []
-        step = module.recipe.data.eval_batch_size
-        for first in range(0, len(starts), step):
-            pieces = [waveform[:, start : start + length] for start in starts[first : first + step]]
-            batch = np.stack([np.pad(piece, ((0, 0), (0, length - piece.shape[1]))) for piece in pieces])
-            with torch.inference_mode():
-                found.append(
-                    module.predict_proba(
-                        torch.from_numpy(batch), torch.tensor([piece.shape[1] for piece in pieces])
-                    ).numpy()
-                )
-        return np.concatenate(found)
+        curve = np.mean([windows for windows, _ in found], axis=0)
+        clip = curve.mean(axis=0)
+        if not isinstance(first, DetectionModule):
+            times = np.stack([starts / rate, np.minimum((starts + length) / rate, total)], axis=1)
+            return Prediction(file, total, first.classes, clip, times, curve)
+        frames = np.mean([frames for _, frames in found], axis=0)
+        onsets = first.frame_seconds * np.arange(len(frames))
+        times = np.stack([onsets, np.minimum(onsets + first.frame_seconds, total)], axis=1)
+        return Prediction(file, total, first.classes, clip, times, frames, first.events(clip, frames))
 
     def plot(self, prediction: Prediction, path: Path) -> None:
         """Spectrogram of the first run's front end, with the probability over time beneath."""
@@ -104,6 +109,41 @@ class Predictor:
         )
 
 
+def apply(
+    module: TaskModule, waveform: NDArray[Any], starts: NDArray[Any], length: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Probabilities of a recording.
+
+    Args:
+        module: The network.
+        waveform: `(channels, time)`; where the recipe takes each channel by itself, the mean over channels is given.
+        starts: First sample of each window.
+        length: Samples of a window.
+
+    Returns:
+        Of each window `(windows, classes)`, and of each frame `(frames, classes)`, none where there are no frames.
+    """
+    if module.recipe.data.each_channel and len(waveform) > 1:
+        found = [apply(module, channel[None], starts, length) for channel in waveform]
+        windows, frames = (np.mean(parts, axis=0) for parts in zip(*found, strict=True))
+        return windows, frames
+    clips, frames_of, first, valid = [], [], [], []
+    step = module.recipe.data.eval_batch_size
+    for chunk in (starts[place : place + step] for place in range(0, len(starts), step)):
+        pieces = [waveform[:, start : start + length] for start in chunk]
+        batch = np.stack([np.pad(piece, ((0, 0), (0, length - piece.shape[1]))) for piece in pieces])
+        lengths = torch.tensor([piece.shape[1] for piece in pieces])
+        with torch.inference_mode():
+            outputs = module.predict(torch.from_numpy(batch), lengths)
+            clips.append(module.activate(outputs.clips).numpy())
+            if isinstance(module, DetectionModule) and outputs.frames is not None:
+                frames_of.append(module.activate(outputs.frames).numpy())
+                first.append(module.first_frames(torch.from_numpy(chunk)).numpy())
+                valid.append(valid_frames(lengths / length, outputs.frames.shape[1]).numpy())
+    joined = join_windows(*map(np.concatenate, (first, valid, frames_of))) if frames_of else np.zeros((0, 0))
+    return np.concatenate(clips), joined
+
+
 def load_run(folder: Path) -> TaskModule:
     """The trained network of a finished run, ready to evaluate.
 
@@ -111,13 +151,15 @@ def load_run(folder: Path) -> TaskModule:
         InputError: The folder holds no whole run.
     """
     record = read_record(folder / "record.json")
-    path, weights = folder / "config.yaml", folder / "checkpoints" / SCORED
+    path, weights = folder / "config.yaml", folder / "checkpoints" / f"{SCORED}.ckpt"
     for part in (path, weights):
         if not part.is_file():
             raise InputError("the run's folder is not whole", part, "run it again, or restore the file")
     task = get_task(record.task)
-    recipe = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path).build()
-    module: TaskModule = task.load("module")(recipe, task.classes)
+    config = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+    with random_weights_allowed():  # whatever they were, the run's own weights come next
+        recipe = config.trainings()[-1].config.build()
+        module: TaskModule = task.load("module")(recipe, task.classes_of(record.protocol))
     module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
     return module.eval()
 
@@ -130,6 +172,7 @@ def write_predictions(predictions: Sequence[Prediction], format: Format, out: Te
                 "file": str(p.file),
                 "seconds": p.seconds,
                 "clip": dict(zip(p.classes, p.clip.tolist(), strict=True)),
+                **({"events": [event._asdict() for event in p.events]} if p.events is not None else {}),
                 "windows": [
                     {"start": s, "end": e, **dict(zip(p.classes, v, strict=True))}
                     for (s, e), v in zip(p.windows.tolist(), p.curve.tolist(), strict=True)
@@ -144,17 +187,30 @@ def write_predictions(predictions: Sequence[Prediction], format: Format, out: Te
         out.write("file\tstart\tend\tclass\tprobability\n")
     for prediction in predictions:
         if format == "text":
-            shares = "  ".join(
-                f"{name} {value:.3f}" for name, value in zip(prediction.classes, prediction.clip, strict=True)
-            )
-            out.write(f"{prediction.file}  {prediction.seconds:.1f} s  {shares}\n")
-            if len(prediction.windows) == 1:
+            out.write(f"{prediction.file}  {prediction.seconds:.1f} s  {_ranked(prediction)}\n")
+            if prediction.events is None and len(prediction.windows) == 1:
                 continue
-        for (start, end), values in zip(prediction.windows, prediction.curve, strict=True):
-            for name, value in zip(prediction.classes, values, strict=True):
-                line = {
-                    "text": f"  {start:8.2f} - {end:8.2f} s  {name} {value:.3f}",
-                    "tsv": f"{prediction.file}\t{start:.3f}\t{end:.3f}\t{name}\t{value:.6f}",
-                    "audacity": f"{start:.6f}\t{end:.6f}\t{name} {value:.3f}",
-                }[format]
-                out.write(line + "\n")
+        for start, end, name, value in _spans(prediction):
+            line = {
+                "text": f"  {start:8.2f} - {end:8.2f} s  {name} {value:.3f}",
+                "tsv": f"{prediction.file}\t{start:.3f}\t{end:.3f}\t{name}\t{value:.6f}",
+                "audacity": f"{start:.6f}\t{end:.6f}\t{name} {value:.3f}",
+            }[format]
+            out.write(line + "\n")
+
+
+def _ranked(prediction: Prediction) -> str:
+    """The most probable classes of the whole file."""
+    order = np.argsort(-prediction.clip, kind="stable")[:SHOWN]
+    return "  ".join(f"{prediction.classes[place]} {prediction.clip[place]:.3f}" for place in order)
+
+
+def _spans(prediction: Prediction) -> Iterator[tuple[float, float, str, float]]:
+    """Start, end, class and probability of each event or, where there are none, of each window and class."""
+    if prediction.events is not None:
+        for event in prediction.events:
+            yield event.onset, event.offset, event.label, prediction.share(event)
+        return
+    for (start, end), values in zip(prediction.windows, prediction.curve, strict=True):
+        for name, value in zip(prediction.classes, values, strict=True):
+            yield start, end, name, value

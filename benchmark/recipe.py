@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import yaml
@@ -20,8 +20,10 @@ from torch import nn
 
 from benchmark.data.datamodule import DataSettings
 from benchmark.errors import InputError
+from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.registry import Task
 from benchmark.suggest import did_you_mean
+from benchmark.training.labels import LabelSource
 
 
 @dataclass
@@ -55,12 +57,37 @@ class Selection:
     """Which weights are scored.
 
     Attributes:
-        monitor: Validation score whose largest value chooses the checkpoint; null scores the last step.
+        monitor: Validation score, or `loss`, whose best value chooses the checkpoint; null scores the last step.
+        mode: Whether the largest or the smallest value is best.
         patience: Validations without a gain after which training stops; null trains to the end.
+        min_delta: How much better a value must be to count as a gain for `patience`.
+        start: Step before which validations neither choose nor stop.
     """
 
     monitor: str | None = None
+    mode: Literal["max", "min"] = "max"
     patience: int | None = None
+    min_delta: float = 0.0
+    start: int = 0
+
+
+@dataclass
+class Stage:
+    """One training of a system that takes several, each with fresh weights.
+
+    Attributes:
+        name: Names the stage's files.
+        labels: Where its labels come from; null: they are the given ones.
+        changes: Keys of the recipe that are different in this stage.
+    """
+
+    name: str
+    labels: LabelSource | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9-]+", self.name):
+            raise InputError(f"a stage cannot be called {self.name!r}", "stages", "use a-z, 0-9 and -")
 
 
 @dataclass
@@ -82,6 +109,9 @@ class Recipe:
         scheduler: Called with the optimiser; stepped after every optimiser step.
         trainer: Length and precision of the training.
         selection: Which weights are scored.
+        postprocessing: What makes decisions of probabilities: of clips (classes) or of frames (events).
+        stages: Trainings in order, the last of which is scored; none: one training of the recipe as it is.
+        external_data: Whether the system has seen other data than the task's (subtask 1C; pretrained weights).
         official: Whether this is the task's official baseline.
         mini: Keys that shrink on the mini variant.
     """
@@ -100,6 +130,9 @@ class Recipe:
     augmentations: list[nn.Module] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     selection: Selection = field(default_factory=Selection)
+    postprocessing: ClassDecision | EventDecoder | None = None
+    stages: list[Stage] = field(default_factory=list)
+    external_data: bool = False
     official: bool = False
     mini: dict[str, Any] = field(default_factory=dict)
 
@@ -110,9 +143,10 @@ USER_HEAD = {"class_path": "benchmark.heads.GlobalMeanPool"}
 class RecipeConfig:
     """A validated recipe that can be shown, hashed, saved and built."""
 
-    def __init__(self, namespace: Namespace, parser: ArgumentParser) -> None:
+    def __init__(self, namespace: Namespace, parser: ArgumentParser, overrides: Sequence[str]) -> None:
         self._namespace = namespace
         self._parser = parser
+        self._overrides = overrides
 
     @classmethod
     def parse(cls, content: dict[str, Any], source: object, overrides: Sequence[str] = ()) -> "RecipeConfig":
@@ -131,7 +165,7 @@ class RecipeConfig:
                 namespace = parser.parse_args(list(overrides), namespace=namespace)
         except Exception as error:  # jsonargparse raises ArgumentError, TypeError and others for bad input
             raise _explained(error, parser, place) from error
-        return cls(namespace, parser)
+        return cls(namespace, parser, overrides)
 
     def as_dict(self) -> dict[str, Any]:
         """The complete recipe as plain values."""
@@ -144,6 +178,39 @@ class RecipeConfig:
     def build(self) -> Recipe:
         """New instances of all parts, drawn from torch's global random state."""
         return Recipe(**vars(self._parser.instantiate(self._namespace)))
+
+    def trainings(self) -> list["Training"]:
+        """The trainings of the system in order; the last one's network is scored.
+
+        Where the recipe has stages, each is the recipe with the stage's changes, and with the command line's again.
+        """
+        content = self.as_dict()
+        stages = content.pop("stages")
+        if not stages:
+            return [Training("", self, None, True)]
+        built = self.build().stages
+        found = []
+        for stage, instance in zip(stages, built, strict=True):
+            changed = merge(content, stage["changes"])
+            config = RecipeConfig.parse(changed, f"stage {stage['name']}", self._overrides)
+            found.append(Training(stage["name"], config, instance.labels, stage is stages[-1]))
+        return found
+
+
+class Training(NamedTuple):
+    """One training.
+
+    Attributes:
+        name: Name of its stage; empty where there are none.
+        config: Its recipe.
+        labels: What makes its labels, if they are not the given ones.
+        is_last: Whether its network is scored.
+    """
+
+    name: str
+    config: RecipeConfig
+    labels: LabelSource | None
+    is_last: bool
 
 
 def load_recipe(
@@ -167,7 +234,9 @@ def load_recipe(
     place = str(path)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if mini:
-        content = _merge(content, content.get("mini", {}))
+        content = merge(content, content.get("mini", {}))
+        for stage in content.get("stages", []):
+            stage["changes"] = merge(stage["changes"], stage["changes"].get("mini", {}))
     if model is not None:
         content = content | {"backbone": {"class_path": model}, "head": USER_HEAD}
         content |= {"title": f"the user's own {model}", "citation": "", "parameters": None, "official": False}
@@ -180,11 +249,19 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with some keys changed, mapping by mapping; another class does not inherit the old one's arguments."""
     merged = dict(base)
     for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = _merge(base[key], value) if both else value
+        old = base.get(key)
+        if (
+            isinstance(value, dict)
+            and isinstance(old, dict)
+            and value.get("class_path") in (None, old.get("class_path"))
+        ):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
     return merged
 
 

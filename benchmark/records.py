@@ -48,6 +48,8 @@ class RunRecord:
         scores: Metric key to its value as a fraction; None where it is undefined.
         created: End of the run, ISO 8601, UTC.
         overrides: What the command line changed of the recipe.
+        external_data: Whether the system has seen other data than the task's.
+        random_weights: Whether a part that should be pretrained was not: the scores say nothing about the system.
     """
 
     id: str
@@ -74,6 +76,8 @@ class RunRecord:
     scale: float = 1.0
     fast_path: list[str] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
+    external_data: bool = False
+    random_weights: bool = False
     coverage: float = 1.0
     skipped: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -195,10 +199,14 @@ class RunFolder:
         """The run's id."""
         return self.path.name
 
+    def checkpoint(self, name: str) -> Path:
+        """A file of weights: `last` (with optimiser and schedule), `best`, `scored`; stages add their name."""
+        return self.path / "checkpoints" / f"{name}.ckpt"
+
     @property
-    def checkpoint(self) -> Path:
-        """Weights, optimiser and schedule at the last save."""
-        return self.path / "checkpoints" / "last.ckpt"
+    def can_resume(self) -> bool:
+        """Whether something was saved to go on from."""
+        return any((self.path / "checkpoints").glob("*.ckpt"))
 
     def write_state(self, status: RunStatus, step: int, seconds: dict[str, float], message: str = "") -> None:
         """Replace `state.json`.
@@ -240,7 +248,7 @@ def find_run(root: Path, task: str, system: str, identity: Identity, finished: b
         folder = RunFolder(path.parent, identity)
         if all(state.get(key) == value for key, value in dataclasses.asdict(identity).items()):
             done = (path.parent / "record.json").exists()
-            if done if finished else not done and is_stopped(state) and folder.checkpoint.exists():
+            if done if finished else not done and is_stopped(state) and folder.can_resume:
                 return folder
     return None
 

@@ -4,6 +4,7 @@ Reading it imports neither torch nor any task's data code, so that `list` and `s
 """
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,22 +26,28 @@ class Task:
         title: One line for people.
         classes: Class names in the official order.
         main_score: Key of the score that ranks systems (larger is better).
+        chance: Main score on the mini variant of a system that has learnt nothing.
+        mini_margin: How far above chance the default system must come on the mini variant; a test asserts it.
         protocols: Protocol name to its folds, the default protocol first.
         default_system: System that runs when none is named.
         datamodule: Import path of the `ClipDataModule` subclass.
         module: Import path of the `TaskModule` subclass.
         mini: Import path of the function `(folder, seed)` that writes the synthetic mini variant.
         mini_version: Changes when the mini variant does.
-        scorer: Import path of the function `(reference, predictions)` that scores official files.
+        scorer: Import path of the function `(reference, predictions, **options)` that scores official files; its
+            keyword parameters are further files, which become options of the command line.
         licence: Licence of the data.
         citation: Who to cite for the data.
         url: The challenge's page.
+        protocol_classes: Class names of the protocols whose classes are others.
     """
 
     name: str
     title: str
     classes: tuple[str, ...]
     main_score: str
+    chance: float
+    mini_margin: float
     protocols: Mapping[str, tuple[str, ...]]
     default_system: str
     datamodule: str
@@ -52,6 +59,11 @@ class Task:
     citation: str
     url: str
     folder: Path = field(default=Path())
+    protocol_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def classes_of(self, protocol: str) -> tuple[str, ...]:
+        """Class names under a protocol, in the order of the outputs."""
+        return self.protocol_classes.get(protocol, self.classes)
 
     def load(self, part: str) -> Any:
         """The object that the attribute `part` names by import path (e.g. `load("datamodule")`)."""
@@ -63,10 +75,16 @@ class Task:
         """System name to its recipe file."""
         return {path.stem: path for path in sorted((self.folder / "systems").glob("*.yaml"))}
 
-    def score_files(self, reference: Path, predictions: Path) -> dict[str, float | None]:
+    @property
+    def score_options(self) -> tuple[str, ...]:
+        """Names of the further files that the task's scorer can read."""
+        parameters = inspect.signature(self.load("scorer")).parameters.values()
+        return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+    def score_files(self, reference: Path, predictions: Path, **options: Path) -> dict[str, float | None]:
         """Scores of official files; the keys are those of the task's run records."""
-        scorer: Callable[[Path, Path], dict[str, float | None]] = self.load("scorer")
-        return scorer(reference, predictions)
+        scorer: Callable[..., dict[str, float | None]] = self.load("scorer")
+        return scorer(reference, predictions, **options)
 
 
 @cache

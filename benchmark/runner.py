@@ -6,15 +6,15 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from benchmark import records
@@ -23,12 +23,24 @@ from benchmark.data.store import store_folder
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.paths import cache_root, runs_root
 from benchmark.plan import Plan
+from benchmark.recipe import Recipe, Training
 from benchmark.records import Identity, RunFolder, RunRecord, RunStatus
-from benchmark.training.callbacks import ProgressLine, RunKeeper
+from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
+from benchmark.training.counting import count_parameters
+from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
+from benchmark.weights import random_weights_allowed
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-SCORED = "scored.ckpt"
+SCORED = "scored"
+
+
+class Trained(NamedTuple):
+    """What a training leaves for the next one, or for scoring."""
+
+    recipe: Recipe
+    module: TaskModule
+    data: ClipDataModule
 
 
 class Run:
@@ -37,11 +49,10 @@ class Run:
     def __init__(self, plan: Plan, fold: str) -> None:
         self.plan, self.fold, self.options = plan, fold, plan.options
         self.identity = Identity(plan.group, fold, plan.options.seed)
-        pl.seed_everything(self.options.seed, workers=True, verbose=False)
-        self.recipe = plan.config.build()
         self.folder, self.resumed = self._folder()
         self.seconds: dict[str, float] = self.folder.read_state()["seconds"] if self.resumed else {}
         self.trainer: pl.Trainer | None = None
+        self.steps = 0
 
     def _folder(self) -> tuple[RunFolder, bool]:
         """The run's folder, and whether it is one to resume."""
@@ -64,7 +75,7 @@ class Run:
             "this is a group of several runs": len(paths) > 1,
             "this run is finished": (folder.path / "record.json").exists(),
             "this run goes on in another process": not records.is_stopped(state),
-            "this run left no checkpoint": not folder.checkpoint.exists(),
+            "this run left no checkpoint": not folder.can_resume,
             f"this run had another {' and '.join(differs)}": bool(differs),
         }
         for reason, holds in reasons.items():
@@ -120,7 +131,26 @@ class Run:
         return "".join(f"# {key}: {value}\n" for key, value in lines.items())
 
     def _train_and_score(self) -> RunRecord:
-        plan, recipe = self.plan, self.recipe
+        before = None
+        with random_weights_allowed() if self.options.allow_random_weights else nullcontext():
+            for training in self.plan.config.trainings():
+                before = self._train(training, before)
+        assert before is not None
+        recipe, module, data = before
+        trainer = self.trainer
+        assert trainer is not None
+        parameters, macs = module.count()
+        with self._timed("eval"):
+            trainer.test(module, datamodule=data, verbose=False)
+        record = self._record(recipe, data, module, parameters, macs, trainer.strategy.root_device)
+        self._leave(data, module, record, trainer.loggers)
+        return record
+
+    def _train(self, training: Training, before: "Trained | None") -> "Trained":
+        """One training; a stage that an earlier session has finished is read, not repeated."""
+        plan, last = self.plan, training.is_last
+        pl.seed_everything(self.options.seed, workers=True, verbose=False)
+        recipe = training.config.build()
         settings = recipe.data
         store = store_folder(cache_root(), plan.task.name, plan.source.root, settings.sample_rate, settings.mono)
         data: ClipDataModule = plan.task.load("datamodule")(
@@ -128,24 +158,30 @@ class Run:
         )
         with self._timed("data"):
             data.prepare_data()
-        module: TaskModule = plan.task.load("module")(recipe, plan.task.classes, self.options.seed)
-        parameters, macs = module.count()
-        best = self._best_checkpoint()
-        trainer = self.trainer = self._make_trainer(best, parameters)
+            if training.labels is not None:
+                assert before is not None, "the first stage has no stage before it"
+                data.labels = training.labels.relabel(before.data, Predict(before.module, before.data))
+        module: TaskModule = plan.task.load("module")(recipe, plan.task.classes_of(plan.protocol), self.options.seed)
+        scored = self.folder.checkpoint(SCORED if last else f"scored-{training.name}")
+        if not last and scored.exists():
+            data.setup()
+            module.load_state_dict(torch.load(scored, weights_only=True, map_location="cpu"))
+            return Trained(recipe, module, data)
+        suffix = f"-{training.name}" if training.name else ""
+        saved = self.folder.checkpoint(f"last{suffix}")
+        best = self._best_checkpoint(recipe, training, f"best{suffix}")
+        trainer = self.trainer = self._make_trainer(training, recipe, best, saved, module)
+        resumes = self.resumed and saved.exists()
         with self._timed("train"):
             trainer.fit(
                 module,
                 datamodule=data,
-                ckpt_path=self.folder.checkpoint if self.resumed else None,
-                weights_only=True if self.resumed else None,
+                ckpt_path=saved if resumes else None,
+                weights_only=True if resumes else None,
             )
-        steps = trainer.global_step
-        self._keep_scored_weights(module, best)
-        with self._timed("eval"):
-            trainer.test(module, datamodule=data, verbose=False)
-        record = self._record(data, module, parameters, macs, steps, trainer.strategy.root_device)
-        self._leave(data, module, record, trainer.loggers)
-        return record
+        self.steps += trainer.global_step
+        self._keep_scored_weights(module, best, scored)
+        return Trained(recipe, module, data)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -154,41 +190,41 @@ class Run:
         yield
         self.seconds[part] = before + time.monotonic() - began
 
-    def _best_checkpoint(self) -> ModelCheckpoint | None:
+    def _best_checkpoint(self, recipe: Recipe, training: Training, name: str) -> ModelCheckpoint | None:
         """What keeps the best weights, where the recipe selects on a validation part."""
-        selection = self.recipe.selection
+        selection = recipe.selection
         if selection.monitor is None:
             return None
-        if not self.recipe.data.valid_fraction:
+        if not recipe.data.valid_fraction and training.labels is None:
             remedy = "hold one out, e.g. --data.valid_fraction 0.1"
             raise InputError("selection.monitor needs a validation part", "data.valid_fraction", remedy)
-        return ModelCheckpoint(
-            self.folder.path / "checkpoints",
-            "best",
-            f"val/{selection.monitor}",
-            mode="max",
-            save_weights_only=True,
-            enable_version_counter=False,
-        )
+        folder = self.folder.checkpoint(name).parent
+        return BestCheckpoint(selection, folder, name)
 
-    def _keep_scored_weights(self, module: TaskModule, best: ModelCheckpoint | None) -> None:
+    def _keep_scored_weights(self, module: TaskModule, best: ModelCheckpoint | None, scored: Path) -> None:
         """Give the module the weights to score, and keep exactly these for `predict`."""
         if best is not None:
             if not best.best_model_path:
-                raise BenchmarkError("no validation took place", self.folder.path, "lower trainer.val_every")
+                raise BenchmarkError(
+                    "no validation took place", self.folder.path, "lower trainer.val_every or selection.start"
+                )
             state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
             module.load_state_dict(state["state_dict"])
-        torch.save(module.state_dict(), self.folder.path / "checkpoints" / SCORED)
+        fresh = scored.with_suffix(".part")
+        torch.save(module.state_dict(), fresh)
+        fresh.replace(scored)
 
-    def _make_trainer(self, best: ModelCheckpoint | None, parameters: int) -> pl.Trainer:
-        settings, selection = self.recipe.trainer, self.recipe.selection
+    def _make_trainer(
+        self, training: Training, recipe: Recipe, best: ModelCheckpoint | None, saved: Path, module: TaskModule
+    ) -> pl.Trainer:
+        settings, selection = recipe.trainer, recipe.selection
         val_every = min(settings.val_every, settings.max_steps) if best else None
-        callbacks: list[Callback] = [ProgressLine()]
+        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip())]
         if best is not None:
             callbacks.append(best)
             if selection.patience is not None:
-                callbacks.append(EarlyStopping(best.monitor or "", mode="max", patience=selection.patience))
-        callbacks.append(RunKeeper(self.folder, settings.checkpoint_every, val_every, self.seconds))
+                callbacks.append(Patience(selection))
+        callbacks.append(RunKeeper(self.folder, saved, settings.checkpoint_every, val_every, self.seconds))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pl.Trainer(
@@ -200,7 +236,7 @@ class Run:
                 precision=settings.precision,
                 gradient_clip_val=settings.gradient_clip_val,
                 devices=1,
-                logger=self._loggers(parameters),
+                logger=self._loggers(training, count_parameters(module)),
                 callbacks=callbacks,
                 enable_progress_bar=False,
                 enable_model_summary=False,
@@ -210,10 +246,12 @@ class Run:
                 log_every_n_steps=min(10, settings.max_steps),
             )
 
-    def _loggers(self, parameters: int) -> list[Logger]:
+    def _loggers(self, training: Training, parameters: int) -> list[Logger]:
         keep_earlier_metrics(self.folder.path)
         loggers: list[Logger] = [CSVLogger(self.folder.path, name="", version="")]
         config = {**self.plan.config.as_dict(), **self._labels(), "parameters": parameters}
+        if not training.is_last:
+            return loggers
         if self.options.logger == "wandb":
             from benchmark.wandb_log import wandb_logger
 
@@ -236,27 +274,29 @@ class Run:
         }
 
     def _record(
-        self, data: ClipDataModule, module: TaskModule, parameters: int, macs: int, steps: int, device: torch.device
+        self, recipe: Recipe, data: ClipDataModule, module: TaskModule, parameters: int, macs: int, device: torch.device
     ) -> RunRecord:
         plan = self.plan
-        coverage = round(len(data.clip_ids) / plan.inventory.listed, 6)
+        coverage = round(len(data.examples) / plan.inventory.listed, 6)
         official = plan.variant == "full" or plan.variant.startswith("partial:")
         variant = f"partial:{coverage:.4f}" if official and coverage < 1 else plan.variant
         return RunRecord(
             **self._labels() | {"variant": variant},
             id=self.folder.id,
             group=plan.group,
-            selection="validation" if self.recipe.selection.monitor else "last",
-            precision=self.recipe.trainer.precision,
+            selection="validation" if recipe.selection.monitor else "last",
+            precision=recipe.trainer.precision,
             engine=module.engine_on(device.type),
             fast_path=["channels_last"] if module.is_channels_last() else [],
             scale=plan.scale,
             overrides=plan.overrides,
+            external_data=recipe.external_data,
+            random_weights=module.has_random_weights,
             parameters=parameters,
             macs=macs,
             device=_device_name(device),
             seconds={part: round(value, 2) for part, value in self.seconds.items()},
-            steps=steps,
+            steps=self.steps,
             coverage=coverage,
             skipped=data.skipped,
             dataset_fingerprint=plan.inventory.fingerprint,
@@ -270,20 +310,25 @@ class Run:
         """Predictions, submission, picture, and last of all the record."""
         table = module.table
         assert table is not None
-        clip_ids = np.array(data.clip_ids)[table.clip]
-        groups = data.groups[table.clip]
+        examples = [data.examples[clip] for clip in table.clip]
+        frames: dict[str, Any] = {}
+        if table.frames:
+            frames = {
+                "frames": np.concatenate(table.frames),
+                "frame_counts": np.array([len(part) for part in table.frames]),
+                "frame_seconds": module.frame_seconds,
+            }
         np.savez_compressed(
             self.folder.path / "predictions.npz",
-            clip_id=clip_ids,
-            group=groups,
+            clip_id=np.array([e.clip_id for e in examples]),
+            group=np.array([e.group for e in examples]),
             target=table.target,
             probabilities=table.probability,
+            **frames,
         )
-        data.write_submission(self.folder.path / "submission.csv", clip_ids.tolist(), table.probability)
+        data.write_submission(self.folder.path / "submission.csv", table, examples, module.decisions(table))
         picture = self.folder.path / "scores.png"
-        module.plot(
-            picture, table, groups.tolist(), f"{record.task} / {record.system} / {record.fold} ({record.variant})"
-        )
+        module.plot(picture, table, examples, f"{record.task} / {record.system} / {record.fold} ({record.variant})")
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("scores", [str(picture)])

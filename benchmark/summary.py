@@ -14,14 +14,18 @@ from benchmark.published import PublishedRow, read_published
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 
+CLASSES_SHOWN = 12
+METRICS_SHOWN = 5
 
-def print_scores(console: Console, task: Task, runs: Sequence[RunRecord]) -> None:
+
+def print_scores(console: Console, task: Task, runs: Sequence[RunRecord], brief: bool = False) -> None:
     """The scores of one result: a column a fold and, with several folds, their mean.
 
     Args:
         console: Where to print.
         task: The task.
         runs: Runs of one group and seed, one a fold.
+        brief: Leave the scores of single classes out.
     """
     first = runs[0]
     console.print(
@@ -35,14 +39,22 @@ def print_scores(console: Console, task: Task, runs: Sequence[RunRecord]) -> Non
     mean = mean_over_folds([run.scores for run in runs])
     if len(runs) > 1:
         table.add_column("all folds", justify="right")
-    for key in sorted(mean, key=lambda key: (key.split("/")[0] != task.main_score, key != task.main_score)):
+    classes = set(task.classes_of(first.protocol))
+    of_classes = {key for key in mean if key.rpartition("/")[2] in classes}
+    hidden = of_classes if brief or len(classes) > CLASSES_SHOWN else set()
+    family = task.main_score.split("/")[0]
+    for key in sorted(mean, key=lambda key: (key != task.main_score, key.split("/")[0] != family)):
+        if key in hidden:
+            continue
         cells = [_shown(run.scores[key]) if key in run.scores else "" for run in runs]
         if len(runs) > 1:
             cells.append(_shown(mean[key]))
         table.add_row(key, *cells, style="bold" if key == task.main_score else None)
     console.print(table)
+    if hidden:
+        console.print(f"{len(hidden)} scores of single classes: record.json, scores.png", highlight=False)
     if any(value is None for run in runs for value in run.scores.values()):
-        console.print("undefined: the scored clips of that group are all of one class")
+        console.print("undefined: there are no scored clips that could tell")
     if first.variant == "mini":
         console.print("synthetic data: a check of the pipeline, not comparable with any published score")
     elif first.variant != "full":
@@ -57,11 +69,17 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
         task: The task.
         runs: Runs of one group and seed, one a fold.
     """
-    keys = [key for key in mean_over_folds([run.scores for run in runs]) if key.split("/")[0] == task.main_score]
-    everything = [row for row in read_published(task.folder / "published.csv") if row.metric in keys]
+    family, classes = task.main_score.split("/")[0], task.classes_of(runs[0].protocol)
+    keys = [
+        key
+        for key in mean_over_folds([run.scores for run in runs])
+        if key.split("/")[0] == family and key.rpartition("/")[2] not in classes
+    ]
+    everything = read_published(task.folder / "published.csv")
     near = [
         row
         for row in everything
+        if row.metric in keys and not row.class_name
         if row.system == runs[0].system
         or row.role != "entry"
         or (row.protocol == runs[0].protocol and row.selection != "test")
@@ -72,7 +90,9 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
         rows.setdefault((row.system, row.protocol, split, f"{shorten(row.source, 40)}, {row.table}"), {})[
             row.metric
         ] = row
-    shown = [key for key in dict.fromkeys((task.main_score, *keys)) if any(key in cells for cells in rows.values())]
+    found = [key for key in dict.fromkeys((task.main_score, *keys)) if any(key in cells for cells in rows.values())]
+    shown = found[:METRICS_SHOWN]
+    rows = {place: cells for place, cells in rows.items() if cells.keys() & set(shown)}
     console.print("\n[bold]published, for orientation[/] (real data; protocol and split as named)")
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("system", "protocol", "split", *shown, "source"):
@@ -97,14 +117,63 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
     )
 
 
-def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRecord], example: Path) -> None:
+def print_cross_task(console: Console, results: Sequence[tuple[Task, Sequence[RunRecord]]]) -> None:
+    """One line a task: the main score of these runs, and below, in a block of its own, what is published.
+
+    Args:
+        console: Where to print.
+        results: Tasks with the runs of one group and seed.
+    """
+    if not results:
+        return
+    system = ", ".join(dict.fromkeys(runs[0].system for _, runs in results))
+    table = Table(box=box.SIMPLE_HEAD, title=f"all tasks: {system}", title_justify="left")
+    for name, right in {
+        "task": 0,
+        "data": 0,
+        "protocol": 0,
+        "score": 0,
+        "this run": 1,
+        "chance": 1,
+        "train": 1,
+    }.items():
+        table.add_column(name, justify="right" if right else "left")
+    for task, runs in results:
+        first = runs[0]
+        value = mean_over_folds([run.scores for run in runs]).get(task.main_score)
+        seconds = sum(run.seconds.get("train", 0.0) for run in runs)
+        chance = f"{task.chance:.3f}" if first.variant == "mini" else "-"
+        what = (task.name, first.variant, first.protocol, task.main_score)
+        table.add_row(*what, _shown(value), chance, f"{seconds:.0f} s")
+    console.print(table)
+    if any(runs[0].variant != "full" for _, runs in results):
+        console.print("not comparable with published scores where the data is not `full`; mini is synthetic")
+    console.print("\n[bold]published, for orientation[/] (real data; protocol and split as named)")
+    table = Table("task", "system", "protocol", "split", "score", box=box.SIMPLE_HEAD)
+    table.add_column("published", justify="right")
+    for task, runs in results:
+        for row in _headlines(task, runs[0]):
+            selected = ", selected on it" if row.selection == "test" else ""
+            mark = {"baseline": " (official baseline)", "winner": " (winner)"}.get(row.role, "")
+            table.add_row(task.name, row.system + mark, row.protocol, row.split + selected, row.metric, row.printed)
+    console.print(table)
+
+
+def _headlines(task: Task, run: RunRecord) -> list[PublishedRow]:
+    """Published main scores of the same system, the official baseline and the winner; one row a system and split."""
+    rows = [row for row in read_published(task.folder / "published.csv") if row.metric == task.main_score]
+    chosen = [row for row in rows if not row.class_name and (row.system == run.system or row.role != "entry")]
+    return list({(row.system, row.protocol, row.split): row for row in reversed(chosen)}.values())[::-1]
+
+
+def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRecord], example: Path | None) -> None:
     """Where the records lie, and commands to try next.
 
     Args:
         console: Where to print.
         folders: The runs' folders.
         runs: Their records.
-        example: A recording to predict.
+        example: A recording to predict; nothing: do not say what to do next.
     """
     for folder, run in zip(folders, runs, strict=True):
         seconds = ", ".join(f"{part} {value:.0f} s" for part, value in run.seconds.items())
@@ -119,6 +188,8 @@ def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRe
             console.print(
                 f"  {len(run.skipped)} clips were left out; record.json names them under `skipped`", highlight=False
             )
+    if example is None:
+        return
     python = Path(sys.executable)
     python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     console.print(

@@ -52,7 +52,7 @@ def read_checked(path: Path) -> RunRecord:
     """The record in the file `path`, with every field of its type and a fold that its task has.
 
     Raises:
-        InputError: Not such a record; says which field.
+        InputError: Not such a record; says which field. Or a run that says nothing about its system.
     """
     record = read_record(path)
     for name, annotation in typing.get_type_hints(RunRecord).items():
@@ -62,13 +62,16 @@ def read_checked(path: Path) -> RunRecord:
     for key, score in record.scores.items():
         if score is not None and not 0 <= score < LARGEST:
             raise InputError(f"score {key} is out of range: {score!r:.40}", path)
+    if record.random_weights:
+        raise InputError("a part that should be pretrained started from random weights", path, "supply the weights")
     if record.fold not in get_task(record.task).protocols.get(record.protocol, ()):
         raise InputError(f"task {record.task} has no fold {record.fold!r} in a protocol {record.protocol!r}", path)
     return record
 
 
 def _check_type(name: str, value: object, kind: type, path: Path) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+    taken_for_number = isinstance(value, bool) and kind is not bool
+    if taken_for_number or not isinstance(value, (int, float) if kind is float else kind):
         raise InputError(f"{name} must be of type {kind.__name__}, not {value!r:.40}", path)
     if isinstance(value, int | float) and not -LARGEST < value < LARGEST:
         raise InputError(f"{name} is out of range: {value!r:.40}", path)

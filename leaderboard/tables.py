@@ -17,9 +17,9 @@ from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 from leaderboard import Run
+from leaderboard.markdown import code, escape, markdown_table
 
 VARIANT_ORDER = ("full", "partial", "custom", "mini")
-TEXT_COLUMNS = {"system", "selection", "device", "precision", "commit", "class", "split", "source", "table"}
 ROLE_MARKS = {"baseline": " (official baseline)", "winner": " (winner)"}
 LEGEND = """\
 A score is the mean over the protocol's folds, then over seeds, with ± the sample standard deviation from two seeds on;
@@ -132,10 +132,12 @@ def _join(members: Sequence[Run], task: Task) -> Result:
     }
     complete = {seed: runs for seed, runs in by_seed.items() if len(runs) == len(folds)}
     used = complete or by_seed
-    notes = _notes_on_missing(by_seed, folds, bool(complete)) + _notes_on_undefined(used, task.main_score)
+    notes = _notes_on_missing(by_seed, folds, bool(complete)) + _notes_on_undefined(used, task)
     if repeated := len(members) - len(newest):
         notes.append(f"{repeated} older {'run' if repeated == 1 else 'runs'} of the same fold and seed left out")
     changes = {" ".join(run.record.overrides) for runs in used.values() for run in runs.values()} - {""}
+    if any(member.record.external_data for member in members):
+        notes.append("uses external data")
     notes += [f"recipe changed by {change}" for change in sorted(changes)]
     return Result(
         system=first.system,
@@ -154,10 +156,10 @@ def _notes_on_missing(by_seed: Mapping[int, Mapping[str, Run]], folds: Sequence[
     return [f"seed {seed} lacks {_folds(names)}{consequence}" for seed, names in missing.items() if names]
 
 
-def _notes_on_undefined(seeds: Mapping[int, Mapping[str, Run]], main: str) -> list[str]:
+def _notes_on_undefined(seeds: Mapping[int, Mapping[str, Run]], task: Task) -> list[str]:
     notes = []
     for seed, runs in seeds.items():
-        for key in dict.fromkeys(key for run in runs.values() for key in run.record.scores if _is_shown(key, main)):
+        for key in dict.fromkeys(key for run in runs.values() for key in run.record.scores if _is_shown(key, task)):
             values = {fold: run.record.scores[key] for fold, run in runs.items() if key in run.record.scores}
             undefined = [fold for fold, value in values.items() if value is None]
             if 0 < len(undefined) < len(values):
@@ -165,8 +167,13 @@ def _notes_on_undefined(seeds: Mapping[int, Mapping[str, Run]], main: str) -> li
     return notes
 
 
-def _is_shown(key: str, main: str) -> bool:
-    return key in (main, "accuracy") or key.startswith(f"{main}/")
+def _is_shown(key: str, task: Task) -> bool:
+    """Whether a score is a column: the main score, those beside it, and accuracy; not those of single classes."""
+    if key in (task.main_score, "accuracy"):
+        return True
+    family, _, detail = key.partition("/")
+    of_class = any(detail in task.classes_of(protocol) for protocol in task.protocols)
+    return family == task.main_score.partition("/")[0] and "/" not in detail and not of_class
 
 
 def _folds(names: Sequence[str]) -> str:
@@ -230,7 +237,7 @@ def _heading(key: TableKey) -> str:
 
 def _result_tables(task: Task, key: TableKey, results: Sequence[Result]) -> list[str]:
     """A heading, the scores, what they cost, and the records behind them."""
-    columns = _score_columns(task.main_score, results)
+    columns = _score_columns(task, results)
     partly = any(record.coverage < 1 for result in results for record in result.records)
     lines = [_heading(key), ""]
     lines += markdown_table([{"#": str(n), **_score_cells(r, columns)} for n, r in enumerate(results, 1)])
@@ -240,18 +247,18 @@ def _result_tables(task: Task, key: TableKey, results: Sequence[Result]) -> list
         notes = "".join(f"; {note}" for note in result.notes)
         lines.append(f"{number}. {escape(result.system)}, group {escape(result.group)}{escape(notes)}")
         for seed, runs in result.seeds.items():
-            lines.append(f"   - seed {seed}: " + ", ".join(_code(run.path) for run in runs.values()))
+            lines.append(f"   - seed {seed}: " + ", ".join(code(run.path) for run in runs.values()))
     return [*lines, ""]
 
 
-def _score_columns(main: str, results: Sequence[Result]) -> list[str]:
+def _score_columns(task: Task, results: Sequence[Result]) -> list[str]:
     """The main score, the scores below it, and accuracy.
 
     Where each fold is scored on one data set that names it, the fold columns show the scores by data set, and
     pooling over data sets pools nothing: those keys are left out.
     """
-    folds = results[0].folds
-    keys = dict.fromkeys([main, *(key for result in results for key in result.scores if _is_shown(key, main))])
+    folds, main = results[0].folds, task.main_score
+    keys = dict.fromkeys([main, *(key for result in results for key in result.scores if _is_shown(key, task))])
     by_dataset = [f"{main}/{fold}" for fold in folds]
     if len(folds) > 1 and any(key in keys for key in by_dataset):
         keys = dict.fromkeys(key for key in keys if key not in [*by_dataset, f"{main}/pooled"])
@@ -365,36 +372,3 @@ def _published_score(row: PublishedRow) -> str:
     per_cent = not math.isclose(float(number[0]), row.value)
     digits = len(number[1] or "") + (2 if per_cent else 0)
     return f"{row.value:.{digits}f}" + ("" if row.std is None else f" ± {row.std:.{digits}f}")
-
-
-def markdown_table(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """A markdown table whose columns also line up as plain text, and an empty line.
-
-    Args:
-        rows: Column to cell, the columns of all rows in the same order. Cells and columns are escaped here.
-    """
-    columns = list(rows[0])
-    lines = [[escape(cell) for cell in cells] for cells in (columns, *(row.values() for row in rows))]
-    widths = [max(3, *(len(cells[i]) for cells in lines)) for i in range(len(columns))]
-    right = [column not in TEXT_COLUMNS for column in columns]
-    rule = ["-" * (width - 1) + ":" if end else "-" * width for width, end in zip(widths, right, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (c.rjust(w) if end else c.ljust(w) for c, w, end in zip(cells, widths, right, strict=True))
-        return "| " + " | ".join(padded) + " |"
-
-    return [line(lines[0]), line(rule), *map(line, lines[1:]), ""]
-
-
-def escape(text: str) -> str:
-    """Text of unknown origin as one line of markdown that shows it and does nothing else."""
-    shown = re.sub(r"([\\`*\[\]|])", r"\\\1", _one_line(text))
-    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _code(text: str) -> str:
-    return f"`{_one_line(text).replace('`', '?')}`"
-
-
-def _one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))

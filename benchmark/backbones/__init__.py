@@ -5,6 +5,11 @@ The class attribute `input` says which of the two a backbone takes (`features` o
 
 from benchmark.backbones.bulbul import Bulbul
 from benchmark.backbones.cnn import CNN4, CNN8
+from benchmark.backbones.cnn3 import CNN3
+from benchmark.backbones.crnn import CRNN
 from benchmark.backbones.frames import Frames
+from benchmark.backbones.scene_cnn import SceneCNN
+from benchmark.backbones.temporal_cnn import TemporalCNN
+from benchmark.backbones.vggish import VGGish
 
-__all__ = ["CNN4", "CNN8", "Bulbul", "Frames"]
+__all__ = ["CNN3", "CNN4", "CNN8", "CRNN", "Bulbul", "Frames", "SceneCNN", "TemporalCNN", "VGGish"]

@@ -17,26 +17,33 @@ class CNN4(nn.Module):
     The weights start He-uniform.
 
     Args:
-        downsample: `stride`: convolutions of stride 2; `pool`: 2x2 max pooling after each convolution.
+        downsample: `stride`: strided convolutions; `pool`: max pooling after each convolution.
         in_channels: Channels of the features.
+        factors: By how much (time, frequency) shrink each time; `(1, 2)` keeps the frame rate, for detection.
 
     Raises:
-        InputError: `downsample` is neither.
+        InputError: `downsample` is neither, or a factor is below 1.
     """
 
     input: ClassVar[str] = "features"
 
-    def __init__(self, downsample: Literal["stride", "pool"] = "stride", in_channels: int = 1) -> None:
+    def __init__(
+        self,
+        downsample: Literal["stride", "pool"] = "stride",
+        in_channels: int = 1,
+        factors: tuple[int, int] = (2, 2),
+    ) -> None:
         super().__init__()
         if downsample not in ("stride", "pool"):
             raise InputError(f"downsample must be stride or pool, not {downsample!r}", "CNN4.downsample")
+        _check_factors(factors, "CNN4.factors")
         self.layers = nn.Sequential()
         for width in WIDTHS:
-            self.layers.extend(_convolution(in_channels, width, 5, stride=2 if downsample == "stride" else 1))
+            self.layers.extend(_convolution(in_channels, width, 5, factors if downsample == "stride" else (1, 1)))
             if downsample == "pool":
-                self.layers.append(nn.MaxPool2d(2))
+                self.layers.append(nn.MaxPool2d((factors[0], factors[1])))
             in_channels = width
-        self.smallest = (1, 1) if downsample == "stride" else (16, 16)
+        self.smallest = (1, 1) if downsample == "stride" else (factors[0] ** len(WIDTHS), factors[1] ** len(WIDTHS))
 
     def forward(self, features: Tensor) -> Tensor:
         """Feature map.
@@ -45,7 +52,7 @@ class CNN4(nn.Module):
             features: `(batch, in_channels, frames, bins)`.
 
         Returns:
-            `(batch, 512, frames / 16, bins / 16)`; strides round up, pooling rounds down.
+            `(batch, 512, frames / factors[0] ** 4, bins / factors[1] ** 4)`; strides round up, pooling rounds down.
 
         Raises:
             InputError: There are too few frames or bins to halve four times.
@@ -61,7 +68,7 @@ class CNN8(nn.Module):
 
     Args:
         in_channels: Channels of the features.
-        pool: Factors (time, frequency) of each pooling; `(1, 2)` keeps the frame rate, for detection.
+        factors: By how much (time, frequency) shrink each time; `(1, 2)` keeps the frame rate, for detection.
 
     Raises:
         InputError: A factor is below 1.
@@ -69,17 +76,16 @@ class CNN8(nn.Module):
 
     input: ClassVar[str] = "features"
 
-    def __init__(self, in_channels: int = 1, pool: tuple[int, int] = (2, 2)) -> None:
+    def __init__(self, in_channels: int = 1, factors: tuple[int, int] = (2, 2)) -> None:
         super().__init__()
-        if len(pool) != 2 or min(pool) < 1:
-            raise InputError(f"pool must be two factors of at least 1, not {pool}", "CNN8.pool")
+        _check_factors(factors, "CNN8.factors")
         self.layers = nn.Sequential()
         for width in WIDTHS:
             self.layers.extend(_convolution(in_channels, width, 3))
             self.layers.extend(_convolution(width, width, 3))
-            self.layers.append(nn.MaxPool2d((pool[0], pool[1])))
+            self.layers.append(nn.MaxPool2d((factors[0], factors[1])))
             in_channels = width
-        self.smallest = (pool[0] ** len(WIDTHS), pool[1] ** len(WIDTHS))
+        self.smallest = (factors[0] ** len(WIDTHS), factors[1] ** len(WIDTHS))
 
     def forward(self, features: Tensor) -> Tensor:
         """Feature map.
@@ -88,7 +94,7 @@ class CNN8(nn.Module):
             features: `(batch, in_channels, frames, bins)`.
 
         Returns:
-            `(batch, 512, frames / pool[0] ** 4, bins / pool[1] ** 4)`, rounded down.
+            `(batch, 512, frames / factors[0] ** 4, bins / factors[1] ** 4)`, rounded down.
 
         Raises:
             InputError: There are too few frames or bins to pool four times.
@@ -97,7 +103,12 @@ class CNN8(nn.Module):
         return self.layers(features)  # type: ignore[no-any-return]
 
 
-def _convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def _check_factors(factors: tuple[int, int], where: str) -> None:
+    if len(factors) != 2 or min(factors) < 1:
+        raise InputError(f"factors must be two numbers of at least 1, not {factors}", where)
+
+
+def _convolution(in_channels: int, out_channels: int, kernel: int, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
     convolution = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
     nn.init.kaiming_uniform_(convolution.weight, nonlinearity="relu")
     return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))

@@ -102,6 +102,22 @@ def load_clip(path: Path, sample_rate: int, mono: bool = True) -> Waveform:
         InputError: As `read_audio`; also when the clip is shorter than one sample at the new rate.
     """
     waveform, rate = read_audio(path)
+    return convert(path, waveform, rate, sample_rate, mono)
+
+
+def convert(path: Path, waveform: Waveform, rate: int, sample_rate: int, mono: bool) -> Waveform:
+    """The waveform of a file as `load_clip` gives it.
+
+    Args:
+        path: The audio file, for messages.
+        waveform: What it holds `(channels, time)`.
+        rate: Its rate in Hz.
+        sample_rate: The wanted rate in Hz.
+        mono: Whether to mix the channels.
+
+    Raises:
+        InputError: The clip is shorter than one sample at the new rate.
+    """
     if mono and len(waveform) > 1:
         waveform = waveform.mean(axis=0, keepdims=True)
     waveform = resample(waveform, rate, sample_rate)

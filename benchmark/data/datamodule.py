@@ -6,14 +6,14 @@ A batch is a dict:
 - `gain` float32 `(batch,)`: `waveform * gain` is the signal in [-1, 1],
 - `length` int64 `(batch,)`: samples that are not padding,
 - `target` float32 `(batch, classes)`,
-- `clip`, `window` int64 `(batch,)`: which clip, and which of its windows.
+- `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -22,9 +22,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
 from benchmark.data.store import Clip, WaveformStore, build_store
 from benchmark.errors import BenchmarkError, InputError
+from benchmark.metrics.clips import ClipTable
+
+__all__ = [
+    "Batch",
+    "ClipDataModule",
+    "Count",
+    "DataSettings",
+    "Event",
+    "Example",
+    "Indices",
+    "Inventory",
+    "Labels",
+    "OnError",
+]
 
 Batch = dict[str, Tensor]
 Indices = NDArray[np.int64]
@@ -42,6 +57,9 @@ class DataSettings:
         eval_batch_size: Windows of one evaluation step.
         valid_fraction: Share of the training part held out to select on.
         mono: Average the channels.
+        each_channel: Where they are not averaged: make every channel a window of its own.
+        undersample: Draw as many clips of each class in every pass as the rarest class has.
+        labels: How labels are made of several annotators' votes, where a task has them.
         on_error: What a broken or missing file does: `stop` the run, or `skip` the clip and count it in the record.
     """
 
@@ -52,7 +70,10 @@ class DataSettings:
     eval_batch_size: int = 32
     valid_fraction: float = 0.0
     mono: bool = True
-    on_error: Literal["stop", "skip"] = "stop"
+    each_channel: bool = False
+    undersample: bool = False
+    labels: str | None = None
+    on_error: OnError = "stop"
 
     def __post_init__(self) -> None:
         for name in ("sample_rate", "clip_seconds", "batch_size", "eval_batch_size", "hop_seconds"):
@@ -60,65 +81,57 @@ class DataSettings:
                 raise InputError(f"{name} must be positive, not {value}", f"data.{name}")
         if not 0 <= self.valid_fraction < 1:
             raise InputError(f"valid_fraction must be in [0, 1), not {self.valid_fraction}", "data.valid_fraction")
-
-
-@dataclass(frozen=True)
-class Example:
-    """One labelled clip: its unique id, file, target per class, and the group it is scored with."""
-
-    clip_id: str
-    path: Path
-    target: tuple[float, ...]
-    group: str
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """What was found at a data root.
-
-    Attributes:
-        examples: The clips that are there.
-        variant: `full`, `partial:<coverage>` or `custom:<fingerprint>`.
-        fingerprint: Hash of clip ids, labels and file sizes.
-        listed: Number of clips that the label files name.
-        skipped: Clip to the reason why it is left out.
-        summary: One line for people.
-    """
-
-    examples: list[Example]
-    variant: str
-    fingerprint: str
-    listed: int
-    summary: str
-    skipped: dict[str, str] = field(default_factory=dict)
+        if self.mono and self.each_channel:
+            raise InputError("each_channel needs the channels", "data.each_channel", "set data.mono to false")
 
 
 class WindowDataset(Dataset[Batch]):
-    """Windows of one length over some clips of a store; a whole batch is cut at once."""
+    """Windows of one length over some clips of a store; a whole batch is cut at once.
 
-    def __init__(self, store: WaveformStore, clips: Indices, targets: Tensor, length: int, hop: int) -> None:
+    Args:
+        store: Where the audio lies.
+        clips: Which clips `(n,)`.
+        targets: Of all clips of the store `(clips, classes)`.
+        length: Samples of a window.
+        hop: Samples between two windows of a clip.
+        each_channel: Whether every channel makes a window of its own.
+    """
+
+    def __init__(
+        self, store: WaveformStore, clips: Indices, targets: Tensor, length: int, hop: int, each_channel: bool = False
+    ) -> None:
         self.store, self.targets, self.length = store, targets, length
         starts = [window_starts(int(store.lengths[clip]), length, hop) for clip in clips]
-        self.clip = np.repeat(clips, [len(s) for s in starts])
-        self.start = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
-        self.window = np.concatenate([np.arange(len(s)) for s in starts]) if starts else self.start
+        self.channels = store.channels if each_channel else 1
+        self.each_channel = each_channel
+        self.clip = np.repeat(clips, [len(s) * self.channels for s in starts])
+        self.start = np.repeat(_joined(starts), self.channels)
+        self.window = _joined([np.arange(len(s) * self.channels) for s in starts])
 
     def __len__(self) -> int:
         return len(self.clip)
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The batch of the windows `indices`."""
-        clip = self.clip[indices]
-        waveform, gain, length = self.store.cut(clip, self.start[indices], self.length)
-        clips, windows = torch.from_numpy(clip), torch.from_numpy(self.window[indices])
+        clip, start, window = self.clip[indices], self.start[indices], self.window[indices]
+        waveform, gain, length = self.store.cut(clip, start, self.length)
+        if self.each_channel:
+            chosen = torch.from_numpy(window % self.channels)
+            waveform = waveform[torch.arange(len(chosen)), chosen].unsqueeze(1)
+        clips = torch.from_numpy(clip)
         return {
             "waveform": waveform,
             "gain": gain,
             "length": length,
             "target": self.targets[clips],
             "clip": clips,
-            "window": windows,
+            "window": torch.from_numpy(window),
+            "start": torch.from_numpy(start),
         }
+
+
+def _joined(parts: Sequence[Indices]) -> Indices:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
 def window_starts(length: int, window: int, hop: int) -> Indices:
@@ -132,10 +145,23 @@ def window_starts(length: int, window: int, hop: int) -> Indices:
     return np.append(starts, length - window) if rest > window // 10 else starts
 
 
+@dataclass(frozen=True)
+class Labels:
+    """What a training stage learns from: places of clips among the examples, and targets of all examples."""
+
+    train: Indices
+    valid: Indices
+    targets: Tensor
+
+
 class ClipDataModule(pl.LightningDataModule, ABC):
     """Splits, store and loaders of one task.
 
-    A task implements `take_stock` (read the official files) and `split` (its protocols).
+    A task implements `take_stock` (read the official files), `split` (its protocols) and `write_submission`.
+
+    Attributes:
+        channels: Channels of every official file; None where they differ.
+        one_rate: Whether all official files have one sample rate.
 
     Args:
         inventory: What `take_stock` found.
@@ -146,6 +172,9 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         seed: Seed of the shuffles and of the held-out validation part.
     """
 
+    channels: ClassVar[int | None] = None
+    one_rate: ClassVar[bool] = False
+
     def __init__(
         self, inventory: Inventory, store: Path, settings: DataSettings, protocol: str, fold: str, seed: int
     ) -> None:
@@ -153,11 +182,12 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         self.inventory, self.store_path, self.settings = inventory, store, settings
         self.protocol, self.fold, self.seed = protocol, fold, seed
         self.skipped = dict(inventory.skipped)
+        self.labels: Labels | None = None
 
     @classmethod
     @abstractmethod
-    def take_stock(cls, root: Path, on_error: Literal["stop", "skip"]) -> Inventory:
-        """Read the official label files below `root` and find their audio.
+    def take_stock(cls, root: Path, on_error: OnError, protocol: str) -> Inventory:
+        """Read the official label files below `root` that the protocol needs, and find their audio.
 
         Raises:
             InputError: Files are missing or wrong (and `on_error` is `stop`).
@@ -168,8 +198,21 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         """Training and test examples of this protocol and fold."""
 
     @abstractmethod
-    def write_submission(self, path: Path, clip_ids: Sequence[str], probabilities: NDArray[Any]) -> None:
-        """Write predictions `(clips, classes)` in the challenge's format."""
+    def write_submission(
+        self, path: Path, table: ClipTable, examples: Sequence[Example], decisions: Sequence[Any]
+    ) -> None:
+        """Write predictions in the challenge's format.
+
+        Args:
+            path: File to write.
+            table: Clips with probabilities `(clips, classes)`.
+            examples: The clips' examples.
+            decisions: What was decided for each clip: a class index, events, or nothing (`None`).
+        """
+
+    def targets(self, examples: Sequence[Example]) -> Tensor:
+        """Targets `(clips, classes)`, float32."""
+        return torch.tensor([e.target for e in examples], dtype=torch.float32)
 
     def hold_out(self, examples: Sequence[Example], train: Indices, fraction: float) -> tuple[Indices, Indices]:
         """Training and validation part of `train`, stratified by target and group."""
@@ -188,6 +231,8 @@ class ClipDataModule(pl.LightningDataModule, ABC):
             self.settings.sample_rate,
             self.settings.mono,
             self.settings.on_error,
+            channels=self.channels,
+            one_rate=self.one_rate,
         )
 
     def setup(self, stage: str | None = None) -> None:
@@ -195,30 +240,32 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         self.store = WaveformStore(self.store_path)
         self.skipped |= self.store.skipped
         there = set(self.store.clip_ids)
-        examples = [e for e in self.inventory.examples if e.clip_id in there]
-        self.clip_ids = [e.clip_id for e in examples]
-        if self.clip_ids != list(self.store.clip_ids):
+        self.examples = [e for e in self.inventory.examples if e.clip_id in there]
+        if [e.clip_id for e in self.examples] != list(self.store.clip_ids):
             raise BenchmarkError("another process changed the waveform store", self.store_path, "run again")
-        self.groups = np.array([e.group for e in examples])
-        train, test = self.split(examples)
+        train, test = self.split(self.examples)
         valid = test[:0]
         if self.settings.valid_fraction:
-            train, valid = self.hold_out(examples, train, self.settings.valid_fraction)
+            train, valid = self.hold_out(self.examples, train, self.settings.valid_fraction)
             if not len(valid):
                 raise InputError("the validation part has no clips", "data.valid_fraction", "hold out more")
-        targets = torch.tensor([e.target for e in examples], dtype=torch.float32)
         for part, clips in (("training", train), ("test", test)):
             if not len(clips):
                 raise InputError(
                     f"the {part} part of {self.protocol}, fold {self.fold} has no clips",
                     remedy="check the data folder, or choose another protocol or fold",
                 )
-        self.train, self.valid, self.test = (self._windows(clips, targets) for clips in (train, valid, test))
+        targets = self.targets(self.examples)
+        if self.labels is not None:
+            train, valid, targets = self.labels.train, self.labels.valid, self.labels.targets
+        self.train, self.valid, self.test = (self.windows(clips, targets) for clips in (train, valid, test))
 
-    def _windows(self, clips: Indices, targets: Tensor) -> WindowDataset:
+    def windows(self, clips: Indices, targets: Tensor) -> WindowDataset:
+        """The windows of some clips, with targets `(all clips, classes)`."""
         rate, settings = self.settings.sample_rate, self.settings
         hop = settings.hop_seconds or settings.clip_seconds
-        return WindowDataset(self.store, clips, targets, round(settings.clip_seconds * rate), round(hop * rate))
+        length = round(settings.clip_seconds * rate)
+        return WindowDataset(self.store, clips, targets, length, round(hop * rate), settings.each_channel)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless shuffled batches that start at the trainer's global step."""
@@ -231,6 +278,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
             lambda: trainer.global_step,
             trainer.global_rank,
             trainer.world_size,
+            self.train.targets[self.train.clip].argmax(1).numpy() if self.settings.undersample else None,
         )
         return DataLoader(self.train, batch_sampler=batches, collate_fn=_as_cut)
 

@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Sampler
 
 from benchmark.errors import InputError
+
+Indices = npt.NDArray[np.int64]
 
 
 class StreamBatches(Sampler[list[int]]):
@@ -23,13 +26,21 @@ class StreamBatches(Sampler[list[int]]):
         position: Gives the step at which iteration starts.
         rank: This process.
         world: Number of processes, which share each batch.
+        classes: Class of each item; each pass then draws as many items of every class as the rarest one has.
 
     Raises:
         InputError: There are no items, or the batch cannot be shared equally.
     """
 
     def __init__(
-        self, n: int, batch_size: int, seed: int, position: Callable[[], int] = lambda: 0, rank: int = 0, world: int = 1
+        self,
+        n: int,
+        batch_size: int,
+        seed: int,
+        position: Callable[[], int] = lambda: 0,
+        rank: int = 0,
+        world: int = 1,
+        classes: Indices | None = None,
     ) -> None:
         if n < 1:
             raise InputError("the training split is empty", remedy="check the data folder and the protocol")
@@ -39,7 +50,9 @@ class StreamBatches(Sampler[list[int]]):
                 "data.batch_size",
                 f"use a multiple of {world}",
             )
-        self.n, self.batch_size, self.seed = n, batch_size, seed
+        members = [np.arange(n)] if classes is None else [np.flatnonzero(classes == c) for c in np.unique(classes)]
+        self.members, self.share = members, min(map(len, members))
+        self.n, self.batch_size, self.seed = self.share * len(members), batch_size, seed
         self.position, self.rank, self.world = position, rank, world
         self._shuffle = lru_cache(maxsize=4)(self._draw)
 
@@ -53,5 +66,9 @@ class StreamBatches(Sampler[list[int]]):
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rank :: self.world]
         return [int(self._shuffle(place // self.n)[place % self.n]) for place in places.tolist()]
 
-    def _draw(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return np.random.default_rng([self.seed, epoch]).permutation(self.n)
+    def _draw(self, epoch: int) -> Indices:
+        generator = np.random.default_rng([self.seed, epoch])
+        if len(self.members) == 1:
+            return generator.permutation(self.members[0])
+        drawn = [generator.permutation(members)[: self.share] for members in self.members]
+        return generator.permutation(np.concatenate(drawn))

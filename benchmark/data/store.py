@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,13 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmark.data.audio import load_clip, to_int16
+from benchmark.data.audio import convert, read_audio, to_int16
+from benchmark.data.inventory import OnError
 from benchmark.errors import InputError
 from benchmark.records import unwritable, write_text
 
-FORMAT = 1
+FORMAT = 2
 DATA, INDEX, JOURNAL, LOCK = "audio.i16", "index.json", "journal.jsonl", "lock"
-OnError = Literal["stop", "skip"]
 _Samples = npt.NDArray[np.int16]
 
 
@@ -138,6 +138,8 @@ def build_store(
     on_error: OnError = "stop",
     jobs: int | None = None,
     progress: bool = True,
+    channels: int | None = None,
+    one_rate: bool = False,
 ) -> WaveformStore:
     """Open the store of `clips`, after decoding those that it lacks.
 
@@ -154,10 +156,12 @@ def build_store(
             is tried again when its file changes.
         jobs: Threads; by default one for each core that this process may use.
         progress: Show a bar on standard error, or one line at the end where that is no terminal.
+        channels: Channels that every file must have.
+        one_rate: Whether all files must have one sample rate.
 
     Raises:
-        InputError: A clip cannot be read (on_error="stop"), none can, two have the same name, or two differ in their
-            number of channels.
+        InputError: A clip cannot be read or has another number of channels than asked for (on_error="stop"), none can
+            be read, two have the same name, or two differ in their channels or (`one_rate`) their sample rate.
         BenchmarkError: The folder takes no more data (full disk, no permission).
     """
     _check_names(clips)
@@ -173,8 +177,8 @@ def build_store(
                     plan = _plan(folder, clips, settings, on_error)
                 if not plan.done:
                     threads = jobs or _cores()
-                    decode = partial(_decode, sample_rate=sample_rate, mono=mono, on_error=on_error)
-                    _build(folder, clips, plan, decode, threads, progress)
+                    decode = partial(_decode, sample_rate=sample_rate, mono=mono, on_error=on_error, channels=channels)
+                    _build(folder, clips, plan, decode, threads, progress, one_rate)
     except OSError as error:
         raise unwritable(folder, error) from error
     return WaveformStore(folder)
@@ -187,6 +191,7 @@ class _Row(NamedTuple):
     offset: int
     length: int
     channels: int
+    rate: int  # of the file
     gain: float
     size: int
     mtime_ns: int
@@ -286,15 +291,19 @@ def _plan(folder: Path, clips: Sequence[Clip], settings: dict[str, Any], on_erro
     return _Plan(settings, known, fresh, pending, torn, afresh, done)
 
 
-def _decode(clip: Clip, sample_rate: int, mono: bool, on_error: OnError) -> tuple[_Row, _Samples]:
+def _decode(clip: Clip, sample_rate: int, mono: bool, on_error: OnError, channels: int | None) -> tuple[_Row, _Samples]:
     source = _source(clip.path)  # before reading: a file that changes meanwhile is decoded again next time
     try:
-        samples, gain = to_int16(load_clip(clip.path, sample_rate, mono))
+        waveform, rate = read_audio(clip.path)
+        if channels is not None and len(waveform) != channels:
+            remedy = "replace the file by the official one, or leave it out with --data.on_error skip"
+            raise InputError(f"{len(waveform)} channels instead of {channels}", clip.path, remedy)
+        samples, gain = to_int16(convert(clip.path, waveform, rate, sample_rate, mono))
     except InputError as error:
         if on_error == "stop":
             raise
-        return _Row(clip.clip_id, 0, 0, 0, 1.0, *source, str(error).splitlines()[0]), np.empty((0, 0), np.int16)
-    return _Row(clip.clip_id, 0, samples.shape[1], samples.shape[0], float(gain), *source, ""), samples
+        return _Row(clip.clip_id, 0, 0, 0, 0, 1.0, *source, str(error).splitlines()[0]), np.empty((0, 0), np.int16)
+    return _Row(clip.clip_id, 0, samples.shape[1], samples.shape[0], rate, float(gain), *source, ""), samples
 
 
 def _decoded(clips: Sequence[Clip], decode: _Decode, jobs: int) -> Generator[tuple[_Row, _Samples], None, None]:
@@ -313,7 +322,9 @@ def _decoded(clips: Sequence[Clip], decode: _Decode, jobs: int) -> Generator[tup
                 future.cancel()
 
 
-def _build(folder: Path, clips: Sequence[Clip], plan: _Plan, decode: _Decode, jobs: int, progress: bool) -> None:
+def _build(
+    folder: Path, clips: Sequence[Clip], plan: _Plan, decode: _Decode, jobs: int, progress: bool, one_rate: bool
+) -> None:
     rows = dict(plan.fresh)
     first = next((row for row in rows.values() if not row.reason), None)
     with (
@@ -323,13 +334,13 @@ def _build(folder: Path, clips: Sequence[Clip], plan: _Plan, decode: _Decode, jo
     ):
         for row, samples in decoded:
             first = first or (None if row.reason else row)
-            _check_channels(first, row)
+            _check_alike(first, row, one_rate)
             rows[row.clip_id] = writer.append(row, samples)
             advance()
         os.fsync(writer.data)  # the index must not outlive its samples in a power cut
     wanted = [rows[clip.clip_id] for clip in clips]
     for row in wanted:
-        _check_channels(first, row)
+        _check_alike(first, row, one_rate)
     if first is None:
         raise InputError(f"none of {len(clips)} clips can be read: {wanted[0].reason}", clips[0].path)
     spare = sorted(row for clip_id, row in plan.known.items() if clip_id not in rows)
@@ -337,8 +348,15 @@ def _build(folder: Path, clips: Sequence[Clip], plan: _Plan, decode: _Decode, jo
     (folder / JOURNAL).unlink()
 
 
-def _check_channels(first: _Row | None, row: _Row) -> None:
-    if first and not row.reason and row.channels != first.channels:
+def _check_alike(first: _Row | None, row: _Row, one_rate: bool) -> None:
+    if not first or row.reason:
+        return
+    if one_rate and row.rate != first.rate:
+        raise InputError(
+            f"mixed sample rates: {first.clip_id} has {first.rate} Hz, {row.clip_id} has {row.rate} Hz",
+            remedy="the official files have one rate: replace those that differ",
+        )
+    if row.channels != first.channels:
         raise InputError(
             f"{first.clip_id} has {first.channels} channels, {row.clip_id} has {row.channels}",
             remedy="mix to mono (data.mono: true), or leave one of them out",

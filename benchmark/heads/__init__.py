@@ -4,6 +4,19 @@ A head's input is a feature map `(batch, dim, time, frequency)`, a sequence `(ba
 `(batch, dim)`. Beside it comes `valid` `(batch,)`: the share of the time axis, in (0, 1], that is real audio.
 """
 
+from benchmark.heads.framewise import FrequencyMaxTimeMean, MeanProbability
+from benchmark.heads.max_pool_dense import MaxPoolDense
+from benchmark.heads.normal_init import NormalInitMaxPool
 from benchmark.heads.pooling import Dense, GlobalMaxPool, GlobalMeanPool
+from benchmark.heads.uniform import UniformDense
 
-__all__ = ["Dense", "GlobalMaxPool", "GlobalMeanPool"]
+__all__ = [
+    "Dense",
+    "FrequencyMaxTimeMean",
+    "GlobalMaxPool",
+    "GlobalMeanPool",
+    "MaxPoolDense",
+    "MeanProbability",
+    "NormalInitMaxPool",
+    "UniformDense",
+]

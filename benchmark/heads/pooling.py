@@ -40,19 +40,31 @@ class _GlobalPool(nn.Module, ABC):
         Raises:
             InputError: `x` has another rank.
         """
-        if x.ndim == 4:
-            x = x.transpose(1, 2)
-        elif x.ndim == 3:
-            x = x.unsqueeze(3)
-        elif x.ndim == 2:
-            x = x[:, None, :, None]
-        else:
-            raise InputError(
-                f"{type(self).__name__} got shape {tuple(x.shape)}", "head", "the backbone must give rank 2, 3 or 4"
-            )
+        x = self._as_map(x)
         frames = valid_frames(x.new_ones(len(x)) if valid is None else valid, x.shape[1])
         padding = torch.arange(x.shape[1], device=x.device) >= frames[:, None]
         return self.classifier(self.pool(x, padding[:, :, None, None], frames))  # type: ignore[no-any-return]
+
+    def frame_logits(self, x: Tensor) -> Tensor:
+        """Logits `(batch, time, n_classes)`: only frequency is pooled."""
+        x = self._as_map(x)
+        batch, time = x.shape[:2]
+        alone = x.flatten(0, 1).unsqueeze(1)
+        nothing = alone.new_zeros(len(alone), 1, 1, 1, dtype=torch.bool)
+        pooled = self.pool(alone, nothing, torch.ones(len(alone), device=x.device))
+        return self.classifier(pooled).unflatten(0, (batch, time))  # type: ignore[no-any-return]
+
+    def _as_map(self, x: Tensor) -> Tensor:
+        """`(batch, time, dim, frequency)` of what a backbone gives."""
+        if x.ndim == 4:
+            return x.transpose(1, 2)
+        if x.ndim == 3:
+            return x.unsqueeze(3)
+        if x.ndim == 2:
+            return x[:, None, :, None]
+        raise InputError(
+            f"{type(self).__name__} got shape {tuple(x.shape)}", "head", "the backbone must give rank 2, 3 or 4"
+        )
 
     @abstractmethod
     def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Predictions gathered clip by clip, the same on one process and on many."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,14 @@ class ClipTable(NamedTuple):
         clip: Clip indices, int64 of shape ``(n,)``.
         probability: Mean over each clip's windows, float64 of shape ``(n, classes)``.
         target: float32 of shape ``(n, classes)``.
+        frames: Where a task detects events: probabilities over time of each clip, float32 of shape
+            ``(frames of the clip, classes)``; the last frames may differ in number from clip to clip.
     """
 
     clip: npt.NDArray[np.int64]
     probability: npt.NDArray[np.float64]
     target: npt.NDArray[np.float32]
+    frames: Sequence[npt.NDArray[np.float32]] = ()
 
 
 class ClipPredictions(Metric):
@@ -43,7 +47,7 @@ class ClipPredictions(Metric):
 
     # Class axes are flattened, so that a process without a clip, which does not know the number of classes, can
     # take part in gathering.
-    _state_dtypes = (
+    _state_dtypes: ClassVar[tuple[tuple[str, torch.dtype], ...]] = (
         ("clip", torch.int64),
         ("window", torch.int64),
         ("probability", torch.float32),
@@ -81,8 +85,12 @@ class ClipPredictions(Metric):
         ):
             shapes = ", ".join(str(tuple(part.shape)) for part in (clip, window, probability, target))
             raise ValueError(f"expected (batch,), (batch,), (batch, classes), (batch, classes), got {shapes}")
-        for (name, dtype), part in zip(self._state_dtypes, (clip, window, probability, target), strict=True):
-            getattr(self, name).append(part.detach().to(dtype).flatten())
+        self._add(clip=clip, window=window, probability=probability, target=target)
+
+    def _add(self, **parts: Tensor) -> None:
+        dtypes = dict(self._state_dtypes)
+        for name, part in parts.items():
+            getattr(self, name).append(part.detach().to(dtypes[name]).flatten())
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
         """Gather the states of all processes; a process without a clip takes part with empty states.
@@ -108,7 +116,8 @@ class ClipPredictions(Metric):
         Raises:
             ValueError: If two windows of one clip carry different targets.
         """
-        clip, window, probability, target = (self._gathered(name) for name, _ in self._state_dtypes)
+        clip, window = self._gathered("clip"), self._gathered("window")
+        probability, target = self._gathered("probability"), self._gathered("target")
         if not clip.size:
             return ClipTable(clip, np.zeros((0, 0)), np.zeros((0, 0), np.float32))
         probability, target = probability.reshape(clip.size, -1), target.reshape(clip.size, -1)
@@ -120,7 +129,8 @@ class ClipPredictions(Metric):
 
         clips, first, windows = np.unique(clip, return_index=True, return_counts=True)
         targets = target[kept][first]
-        differs = (target[kept] != np.repeat(targets, windows, axis=0)).any(axis=1)
+        same = np.isclose(target[kept], np.repeat(targets, windows, axis=0), rtol=0, atol=0, equal_nan=True)
+        differs = ~same.all(axis=1)
         if differs.any():
             raise ValueError(f"windows of clip {clip[differs][0]} carry different targets")
         total = np.add.reduceat(probability[kept].astype(np.float64), first, axis=0)

@@ -3,11 +3,12 @@
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, Checkpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +21,7 @@ from rich.progress import (
 )
 
 from benchmark.errors import BenchmarkError, Interrupted
+from benchmark.recipe import Selection
 from benchmark.records import RunFolder
 
 HEARTBEAT_SECONDS = 5.0
@@ -33,12 +35,16 @@ class RunKeeper(Checkpoint):
 
     Args:
         folder: The run's folder.
+        checkpoint: Where to save.
         every: Steps between two checkpoints.
         val_every: Steps between two validations, if there are any.
         seconds: Wall time of each part so far, kept by the runner.
     """
 
-    def __init__(self, folder: RunFolder, every: int, val_every: int | None, seconds: dict[str, float]) -> None:
+    def __init__(
+        self, folder: RunFolder, checkpoint: Path, every: int, val_every: int | None, seconds: dict[str, float]
+    ) -> None:
+        self.checkpoint = checkpoint
         self.folder, self.every, self.val_every, self.seconds = folder, every, val_every, seconds
         self.stop = False
         self._beaten = self._began = self._before = 0.0
@@ -115,18 +121,69 @@ class RunKeeper(Checkpoint):
         """Replace the checkpoint at once, and stop here if that was asked for."""
         self._check_loss(trainer)
         self._measure(trainer)
-        fresh = self.folder.checkpoint.with_name("fresh.ckpt")
+        fresh = self.checkpoint.with_suffix(".part")
         trainer.save_checkpoint(fresh)
-        fresh.replace(self.folder.checkpoint)
+        fresh.replace(self.checkpoint)
         if self.stop:
             where = f"stopped after step {trainer.global_step}"
             raise Interrupted(where, self.folder.path, "the same command resumes it")
 
 
-class ProgressLine(Callback):
-    """A live bar with loss, rate and time left; ten plain lines where the output is no terminal."""
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the weights with the best validation score.
 
-    def __init__(self) -> None:
+    Args:
+        selection: Which score, and from which step on.
+        folder: Where the file lies.
+        name: Its name without suffix.
+    """
+
+    def __init__(self, selection: Selection, folder: Path, name: str) -> None:
+        super().__init__(
+            folder,
+            name,
+            f"val/{selection.monitor}",
+            mode=selection.mode,
+            save_weights_only=True,
+            enable_version_counter=False,
+        )
+        self.start = selection.start
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the weights if they are the best so far and count."""
+        if trainer.global_step >= self.start:
+            super().on_validation_end(trainer, pl_module)
+
+
+class Patience(EarlyStopping):
+    """Stops a training whose validation score has not risen for some validations.
+
+    Args:
+        selection: Which score, how long to wait, and from which step on.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        assert selection.patience is not None
+        super().__init__(
+            f"val/{selection.monitor}", selection.min_delta, selection.patience, mode=selection.mode, verbose=False
+        )
+        self.start = selection.start
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop if it is time."""
+        if trainer.global_step >= self.start:
+            super().on_validation_end(trainer, pl_module)
+
+
+class ProgressLine(Callback):
+    """A live bar with loss, rate and time left; ten plain lines where the output is no terminal.
+
+    Args:
+        title: What is trained, for people.
+    """
+
+    def __init__(self, title: str = "training") -> None:
+        self.title = title
         self.console = Console(file=sys.stderr)
         self.bar: Progress | None = None
         self.task = TaskID(0)
@@ -153,7 +210,7 @@ class ProgressLine(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
         self.began, self.first = time.monotonic(), trainer.global_step
-        self._start("training", trainer.max_steps, self.first)
+        self._start(self.title, trainer.max_steps, self.first)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -169,7 +226,8 @@ class ProgressLine(Callback):
         if self.bar is not None:
             self.bar.update(self.task, completed=step, note=note)
         else:
-            self.console.print(f"training {step}/{total}  {note}  {(total - step) / rate:.0f} s left", highlight=False)
+            left = f"{(total - step) / rate:.0f} s left"
+            self.console.print(f"{self.title} {step}/{total}  {note}  {left}", highlight=False)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Close the bar."""

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from benchmark.data.datamodule import Batch, ClipDataModule
+from benchmark.data.datamodule import Batch, ClipDataModule, Example
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions, ClipTable
 from benchmark.recipe import Recipe
@@ -17,6 +17,13 @@ from benchmark.suggest import did_you_mean
 from benchmark.training.counting import count_macs, count_parameters
 
 Scores = dict[str, float | None]
+
+
+class Outputs(NamedTuple):
+    """Logits of clips `(batch, classes)` and, where frames are classified, of frames `(batch, frames, classes)`."""
+
+    clips: Tensor
+    frames: Tensor | None = None
 
 
 @runtime_checkable
@@ -32,7 +39,7 @@ class Fittable(Protocol):
 class TaskModule(pl.LightningModule, ABC):
     """A recipe's parts as one network, with its training and evaluation steps.
 
-    There is one subclass for a kind of problem (`activate`, `compute_loss`), and a task's own module adds `score`.
+    There is one subclass for a kind of problem (`activate`, `decide`), and a task's own module adds `score` and `plot`.
     A task may override a `configure_*` hook to change one part.
 
     Args:
@@ -98,21 +105,36 @@ class TaskModule(pl.LightningModule, ABC):
         """Probabilities `(batch, classes)` of the logits."""
 
     @abstractmethod
-    def compute_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of a batch."""
-
-    @abstractmethod
-    def score(self, table: ClipTable, groups: Sequence[str]) -> Scores:
+    def score(self, table: ClipTable, examples: Sequence[Example]) -> Scores:
         """The task's scores, by the official rules.
 
         Args:
             table: Clips with probabilities and targets `(clips, classes)`.
-            groups: What each clip is scored with (a data set, a device).
+            examples: The clips' examples.
         """
 
     @abstractmethod
-    def plot(self, path: Path, table: ClipTable, groups: Sequence[str], title: str) -> None:
+    def plot(self, path: Path, table: ClipTable, examples: Sequence[Example], title: str) -> None:
         """Draw the picture of a run's test scores to the PNG `path`."""
+
+    def decisions(self, table: ClipTable) -> Sequence[Any]:
+        """What is decided for each clip: a class index, events, or nothing where probabilities are the answer."""
+        return [None] * len(table.clip)
+
+    def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor) -> Tensor:
+        """Mean loss of a batch.
+
+        Args:
+            outputs: What the network gave.
+            target: `(batch, classes)`.
+            valid: Share of each clip that is real audio `(batch,)`.
+        """
+        return self.loss(outputs.clips, target)  # type: ignore[no-any-return]
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether a part that should have had pretrained weights started without them."""
+        return any(getattr(module, "random_weights", False) for module in self.modules())
 
     def example_input(self) -> Tensor:
         """What the network gets for one silent clip: the waveform `(1, 1, time)` or its features."""
@@ -171,10 +193,12 @@ class TaskModule(pl.LightningModule, ABC):
         return x, lengths, target
 
     def _network_output(self, x: Tensor) -> Tensor:
+        modes = {module: module.training for module in self.backbone.modules()}
         self.backbone.eval()
         with torch.no_grad():
             output = self.backbone(x)
-        self.backbone.train()
+        for module, training in modes.items():
+            module.training = training
         if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4):
             found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise InputError(
@@ -184,19 +208,23 @@ class TaskModule(pl.LightningModule, ABC):
             )
         return output
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Logits `(batch, classes)` of network input and its share of real audio `(batch,)`.
+    def forward(self, x: Tensor, valid: Tensor) -> Outputs:
+        """Logits of network input and its share of real audio `(batch,)`.
 
         The head works in float32: eight bits of a bfloat16 logit would make ties of different clips.
         """
         output = self.backbone(x)
         with torch.autocast(output.device.type, enabled=False):
-            return self.head(output.float(), valid)  # type: ignore[no-any-return]
+            return self.classify(output.float(), valid)
 
-    def predict_proba(self, waveform: Tensor, lengths: Tensor) -> Tensor:
-        """Probabilities `(batch, classes)` of float waveforms `(batch, channels, time)` of so many samples."""
+    def classify(self, output: Tensor, valid: Tensor) -> Outputs:
+        """Logits of what the backbone gave."""
+        return Outputs(self.head(output, valid))
+
+    def predict(self, waveform: Tensor, lengths: Tensor) -> Outputs:
+        """Logits of float waveforms `(batch, channels, time)` of so many samples."""
         x, valid, _ = self.network_input(waveform, lengths, waveform.new_zeros(len(waveform), len(self.classes)))
-        return self.activate(self(x, valid))
+        return self(x, valid)  # type: ignore[no-any-return]
 
     def on_fit_start(self) -> None:
         """Fit normalisation on the training windows, once."""
@@ -219,11 +247,13 @@ class TaskModule(pl.LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch, computed in float32 whatever the precision of the network."""
         x, valid, target = self.network_input(_waveform(batch), batch["length"], batch["target"])
-        logits = self(x, valid)
-        with torch.autocast(self.device.type, enabled=False):
-            loss = self.compute_loss(logits, target)
+        loss = self._loss(self(x, valid), target, valid)
         self.log("train/loss", loss, prog_bar=True)
         return loss
+
+    def _loss(self, outputs: Outputs, target: Tensor, valid: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, enabled=False):
+            return self.compute_loss(outputs, target, valid)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -231,22 +261,27 @@ class TaskModule(pl.LightningModule, ABC):
 
     on_test_epoch_start = on_validation_epoch_start
 
-    def _evaluate(self, batch: Batch) -> None:
-        probability = self.predict_proba(_waveform(batch), batch["length"])
-        self.predictions.update(batch["clip"], batch["window"], probability, batch["target"])
+    def evaluate(self, batch: Batch) -> tuple[Outputs, Tensor]:
+        """Add a batch to `predictions`; its logits and its share of real audio `(batch,)`."""
+        x, valid, _ = self.network_input(_waveform(batch), batch["length"], batch["target"])
+        outputs = self(x, valid)
+        self.predictions.update(batch["clip"], batch["window"], self.activate(outputs.clips), batch["target"])
+        return outputs, valid
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the predictions of one batch."""
-        self._evaluate(batch)
+        outputs, valid = self.evaluate(batch)
+        loss = self._loss(outputs, batch["target"], valid)
+        self.log("val/loss", loss, batch_size=len(valid), on_epoch=True, on_step=False, sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the predictions of one batch."""
-        self._evaluate(batch)
+        self.evaluate(batch)
 
     def _score_epoch(self) -> Scores:
         data: ClipDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
         self.table = self.predictions.compute()
-        return self.score(self.table, data.groups[self.table.clip].tolist())
+        return self.score(self.table, [data.examples[clip] for clip in self.table.clip])
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation scores as `val/<key>`.
@@ -256,8 +291,8 @@ class TaskModule(pl.LightningModule, ABC):
         """
         scores = self._score_epoch()
         monitor = self.recipe.selection.monitor
-        if monitor is not None and scores.get(monitor) is None:
-            what = "is undefined: the validation part has one class only" if monitor in scores else "is no score"
+        if monitor not in (None, "loss") and scores.get(monitor) is None:
+            what = "is undefined on the validation part" if monitor in scores else "is no score"
             raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, scores))
         self.log_dict({f"val/{key}": value for key, value in scores.items() if value is not None})
 
@@ -281,15 +316,3 @@ class _Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.backbone(x), x.new_ones(len(x)))  # type: ignore[no-any-return]
-
-
-class MultiLabelModule(TaskModule):
-    """Each class is present or absent by itself: sigmoid outputs."""
-
-    def activate(self, logits: Tensor) -> Tensor:
-        """Sigmoid of each logit."""
-        return logits.sigmoid()
-
-    def compute_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The recipe's loss on all classes."""
-        return self.loss(logits, target)  # type: ignore[no-any-return]

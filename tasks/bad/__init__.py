@@ -11,6 +11,8 @@ TASK = Task(
     title="Bird audio detection (DCASE 2018 task 3)",
     classes=("bird",),
     main_score="auc",
+    chance=0.5,
+    mini_margin=0.3,
     protocols={
         "leave-one-dataset-out": ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k"),
         "random-3-fold": ("1", "2", "3"),

@@ -56,7 +56,7 @@ def test_mini_block_and_overrides_apply_in_this_order():
         ({"trainer": {"max_steps": "many"}}, r"max_steps.*int.*many"),
         (
             {"backbone": {"class_path": "benchmark.backbones.CNN9"}},
-            r"benchmark.backbones has no class 'CNN9'.*did you mean 'CNN[48]'",
+            r"benchmark.backbones has no class 'CNN9'.*did you mean 'C\w*NN\w*'",
         ),
         (
             {"backbone": {"class_path": "benchmark.backbones.CNN4", "init_args": {"downsampel": "pool"}}},

@@ -10,7 +10,8 @@ from benchmark.published import PublishedRow
 from benchmark.records import write_json
 from benchmark.registry import get_task
 from leaderboard import load_runs
-from leaderboard.tables import escape, markdown_table, render
+from leaderboard.markdown import escape, markdown_table
+from leaderboard.tables import render
 
 LODO = "leave-one-dataset-out"
 BAD = dataclasses.replace(

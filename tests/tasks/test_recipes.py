@@ -8,34 +8,86 @@ from helpers import mini_data
 
 from benchmark.recipe import load_recipe
 from benchmark.registry import all_tasks
+from benchmark.training.labels import Predict
+from benchmark.weights import random_weights_allowed
 
 RECIPES = [(task, system) for task in all_tasks().values() for system in task.systems]
 
 
-@pytest.mark.parametrize(("task", "system"), RECIPES, ids=lambda value: getattr(value, "name", value))
-def test_recipe_builds_trains_a_step_and_scores(task, system, tmp_path):
-    pl.seed_everything(0, verbose=False)
-    config = load_recipe(task, system, mini=True)
-    recipe = config.build()
+@pytest.fixture(autouse=True)
+def without_pretrained_weights():
+    with random_weights_allowed():
+        yield
+
+
+def walk(task, config):
+    """Train each stage for a step on mini data and score a batch."""
     protocol, folds = next(iter(task.protocols.items()))
-    data = mini_data(task, recipe.data, protocol, folds[0])
-    module = task.load("module")(recipe, task.classes)
-    before = {name: value.clone() for name, value in module.named_parameters()}
-    trainer = pl.Trainer(
-        max_steps=1,
-        limit_test_batches=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, datamodule=data)
-    assert all(torch.isfinite(value).all() for value in module.parameters())
-    assert any(not torch.equal(before[name], value) for name, value in module.named_parameters())
+    trained = None
+    for training in config.trainings():
+        pl.seed_everything(0, verbose=False)
+        recipe = training.config.build()
+        data = mini_data(task, recipe.data, protocol, folds[0])
+        data.prepare_data()
+        if training.labels is not None:
+            data.labels = training.labels.relabel(trained[1], Predict(*trained))
+        module = task.load("module")(recipe, task.classes_of(protocol))
+        before = {name: value.clone() for name, value in module.named_parameters()}
+        trainer = pl.Trainer(
+            max_steps=1,
+            limit_val_batches=0,
+            limit_test_batches=1,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(module, datamodule=data)
+        assert all(torch.isfinite(value).all() for value in module.parameters())
+        assert any(not torch.equal(before[name], value) for name, value in module.named_parameters())
+        trained = (module, data)
     trainer.test(module, datamodule=data, verbose=False)
-    assert 0 <= module.scores[task.main_score] <= 1
+    assert module.scores[task.main_score] is None or 0 <= module.scores[task.main_score] <= 1
     assert set(module.table.clip) == set(data.test.clip[: recipe.data.eval_batch_size])
+
+
+@pytest.mark.parametrize(("task", "system"), RECIPES, ids=lambda value: getattr(value, "name", value))
+def test_recipe_builds_trains_a_step_and_scores(task, system):
+    walk(task, load_recipe(task, system, mini=True))
+
+
+OUTSIDE = """
+import torch
+
+class Features(torch.nn.Module):
+    input = "features"
+
+    def __init__(self):
+        super().__init__()
+        self.gru = torch.nn.GRU(64, 12, batch_first=True)
+
+    def forward(self, x):
+        return self.gru(x[:, 0])[0]
+
+class Waveform(torch.nn.Module):
+    input = "waveform"
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = torch.nn.Conv1d(1, 6, 400, stride=160)
+
+    def forward(self, x):
+        return self.convolution(x).relu().mean(2)
+"""
+
+
+@pytest.mark.parametrize("model", ["Features", "Waveform"])
+@pytest.mark.parametrize("task", all_tasks().values(), ids=lambda task: task.name)
+def test_a_model_from_outside_trains_and_scores_on_every_task(task, model, tmp_path, monkeypatch):
+    (tmp_path / "outside_of_this_project.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    walk(task, load_recipe(task, task.default_system, mini=True, model=f"outside_of_this_project.{model}"))
 
 
 @pytest.mark.parametrize(("task", "system"), RECIPES, ids=lambda value: getattr(value, "name", value))
@@ -43,7 +95,13 @@ def test_recipe_states_its_card_and_its_parameters(task, system):
     text = task.systems[system].read_text()
     assert text.startswith("# ")
     assert yaml.safe_load(text)["citation"]
-    recipe = load_recipe(task, system).build()
+    recipe = load_recipe(task, system).trainings()[-1].config.build()
     parameters, macs = task.load("module")(recipe, task.classes).count()
     assert parameters == recipe.parameters
     assert macs > 0
+
+
+@pytest.mark.parametrize("task", all_tasks().values(), ids=lambda task: task.name)
+def test_every_task_has_the_baseline_of_all_tasks(task):
+    assert {"cnn4", "cnn8"} <= set(task.systems)
+    assert task.default_system == "cnn8"

@@ -47,7 +47,7 @@ def test_a_sixteenth_of_time_and_frequency(backbone, frames):
 
 
 def test_pooling_of_frequency_alone_keeps_the_frames():
-    assert CNN8(in_channels=2, pool=(1, 2))(torch.zeros(1, 2, 5, 64)).shape == (1, 512, 5, 4)
+    assert CNN8(in_channels=2, factors=(1, 2))(torch.zeros(1, 2, 5, 64)).shape == (1, 512, 5, 4)
 
 
 def test_weights_start_he_uniform_and_without_bias():
@@ -68,5 +68,5 @@ def test_too_short_and_wrong_settings_are_named():
         CNN4("pool")(torch.zeros(1, 1, 16, 8))
     with pytest.raises(InputError, match="downsample"):
         CNN4("average")
-    with pytest.raises(InputError, match="pool"):
-        CNN8(pool=(0, 2))
+    with pytest.raises(InputError, match="factors"):
+        CNN8(factors=(0, 2))

@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 
 from benchmark.data import store as store_module
-from benchmark.data.audio import load_clip, to_int16
+from benchmark.data.audio import load_clip, read_audio, to_int16
 from benchmark.data.store import Clip, WaveformStore, build_store, store_folder
 from benchmark.errors import BenchmarkError, InputError
 
@@ -48,11 +48,11 @@ def decoded(monkeypatch):
     """The names of the files that were decoded, as they are."""
     names = []
 
-    def load(path, sample_rate, mono=True):
+    def load(path):
         names.append(path.stem)
-        return load_clip(path, sample_rate, mono)
+        return read_audio(path)
 
-    monkeypatch.setattr(store_module, "load_clip", load)
+    monkeypatch.setattr(store_module, "read_audio", load)
     return names
 
 
@@ -199,7 +199,7 @@ def test_another_format_and_a_broken_index_start_afresh(clips, folder, tmp_path)
     build(tmp_path / "new", clips)
     build(folder, clips)
     index = (folder / "index.json").read_text()
-    for broken in ("{", "{}", index.replace('"format": 1', '"format": 0')):
+    for broken in ("{", "{}", index.replace('"format": 2', '"format": 1')):
         (folder / "index.json").write_text(broken)
         with pytest.raises(InputError, match="no complete waveform store"):
             WaveformStore(folder)
@@ -246,9 +246,9 @@ def test_a_build_cut_anywhere_ends_with_the_same_bytes(clips, folder, tmp_path, 
     assert content(folder) == content(tmp_path / "undisturbed")
 
 
-def slowly(*args):
+def slowly(path):
     time.sleep(0.03)
-    return load_clip(*args)
+    return read_audio(path)
 
 
 FORK = multiprocessing.get_context("fork")  # starts without importing torch again
@@ -259,7 +259,7 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path, folder, decoded, monkeypa
     build(tmp_path / "undisturbed", clips)
     decoded.clear()
     with monkeypatch.context() as slow:
-        slow.setattr(store_module, "load_clip", slowly)
+        slow.setattr(store_module, "read_audio", slowly)
         child = FORK.Process(target=build, args=(folder, clips))
         child.start()
     while child.is_alive() and (not (folder / "audio.i16").exists() or (folder / "audio.i16").stat().st_size < 30_000):

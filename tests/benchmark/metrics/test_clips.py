@@ -47,7 +47,7 @@ def test_windows_are_averaged_and_clips_sorted():
     for row, index in enumerate(table.clip):
         np.testing.assert_allclose(table.probability[row], probability[clip == index].mean(0), rtol=1e-6)
         np.testing.assert_array_equal(table.target[row], target[clip == index][0])
-    assert [array.dtype for array in table] == [np.int64, np.float64, np.float32]
+    assert [array.dtype for array in table[:3]] == [np.int64, np.float64, np.float32]
 
 
 def test_order_batch_size_and_repetitions_do_not_matter():
@@ -55,7 +55,7 @@ def test_order_batch_size_and_repetitions_do_not_matter():
     rows = list(range(len(parts[0])))
     expected = fill(ClipPredictions(), parts, rows, 32).compute()
     for order, batch in ((rows[::-1], 1), (shares()[0] + shares()[1], 5), (rows + rows, 3)):
-        for one, other in zip(fill(ClipPredictions(), parts, order, batch).compute(), expected, strict=True):
+        for one, other in zip(fill(ClipPredictions(), parts, order, batch).compute()[:3], expected[:3], strict=True):
             np.testing.assert_array_equal(one, other)
 
 
@@ -67,11 +67,11 @@ def test_average_is_float64():
 
 def test_empty_and_reset():
     metric = ClipPredictions()
-    assert [len(array) for array in metric.compute()] == [0, 0, 0]
+    assert [len(array) for array in metric.compute()[:3]] == [0, 0, 0]
     fill(metric, windows_of_all_clips(), range(6), 2)
     assert len(metric.compute().clip) == 3
     metric.reset()
-    assert [len(array) for array in metric.compute()] == [0, 0, 0]
+    assert [len(array) for array in metric.compute()[:3]] == [0, 0, 0]
 
 
 def test_half_precision_is_accepted():

@@ -24,7 +24,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def clips(root):
     """Data set, label, level and features of each clip."""
-    items, _ = read_items(root, "stop")
+    items = read_items(root)
     audio = [soundfile.read(item.path)[0] for item in items]
     return {
         "dataset": np.array([item.dataset for item in items]),
@@ -48,8 +48,7 @@ def mean_and_deviation(frames):
 
 
 def test_official_layout_and_both_dialects(root):
-    items, skipped = read_items(root, "stop")
-    assert skipped == {}
+    items = read_items(root)
     assert [sum(item.dataset == name for item in items) for name in DATASETS] == [CLIPS] * 3
     dialects = {path.parent.name: read_labels(path)[0].datasetid for path in root.glob("*/*.csv")}
     assert dialects == {"ff1010bird": "ff1010bird", "warblrb10k": None, "BirdVox-DCASE-20k": "BirdVox-DCASE-20k"}

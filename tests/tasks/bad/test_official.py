@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from benchmark.errors import InputError
+from tasks.bad.datamodule import BirdDataModule
 from tasks.bad.official import (
     DATASETS,
     Item,
@@ -31,12 +32,12 @@ def write(tmp_path):
 @pytest.fixture
 def root(tmp_path):
     """Two clips a data set, the second csv name of each, no audio inside the files."""
-    for dataset in DATASETS.values():
+    for letter, dataset in zip("xyz", DATASETS.values(), strict=True):
         wav = tmp_path / "data" / dataset.name / "wav"
         wav.mkdir(parents=True)
-        (wav.parent / dataset.csv_names[1]).write_text("itemid,hasbird\nx2,1\nx1,0\n")
-        for itemid in ("x1", "x2"):
-            (wav / f"{itemid}.wav").touch()
+        (wav.parent / dataset.csv_names[1]).write_text(f"itemid,hasbird\n{letter}2,1\n{letter}1,0\n")
+        for number in "12":
+            (wav / f"{letter}{number}.wav").touch()
     return tmp_path / "data"
 
 
@@ -88,7 +89,7 @@ def test_label_file_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         read_labels(tmp_path / "absent.csv")
     (tmp_path / "latin.csv").write_bytes(b"itemid,hasbird\n\xff,1\n")
-    with pytest.raises(InputError, match="cannot read the csv"):
+    with pytest.raises(InputError, match="cannot read the file"):
         read_labels(tmp_path / "latin.csv")
 
 
@@ -114,8 +115,7 @@ def test_official_counts_are_those_of_the_papers():
 
 
 def test_items_come_in_csv_order(root):
-    items, skipped = read_items(root, "stop")
-    assert skipped == {}
+    items = read_items(root)
     assert items[:2] == [
         Item("ff1010bird", "x2", root / "ff1010bird/wav/x2.wav", 1),
         Item("ff1010bird", "x1", root / "ff1010bird/wav/x1.wav", 0),
@@ -126,7 +126,7 @@ def test_items_come_in_csv_order(root):
 def test_leftovers_and_other_files_are_ignored(root):
     for name in ("._x1.wav", "notes.txt"):
         (root / "ff1010bird/wav" / name).touch()
-    assert len(read_items(root, "stop")[0]) == 6
+    assert len(BirdDataModule.take_stock(root, "stop", "random-3-fold").examples) == 6
 
 
 @pytest.mark.parametrize("remove", ["", "warblrb10k", "warblrb10k/wav", "warblrb10k/warblrb10k_public_metadata.csv"])
@@ -134,7 +134,7 @@ def test_missing_data_names_files_place_addresses_and_mini(root, remove):
     path = root / remove
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(InputError) as error:
-        read_items(root, "skip")
+        read_items(root)
     message = str(error.value)
     assert len(message.splitlines()) == 3
     assert str(root) in message
@@ -149,7 +149,7 @@ def test_missing_data_names_files_place_addresses_and_mini(root, remove):
 def test_another_spelling_of_the_folder_is_not_accepted(root):
     (root / "BirdVox-DCASE-20k").rename(root / "birdvox_dcase_20k")
     with pytest.raises(InputError, match="missing BirdVox-DCASE-20k/wav/"):
-        read_items(root, "stop")
+        read_items(root)
 
 
 def test_rows_and_files_without_partner(root):
@@ -157,31 +157,31 @@ def test_rows_and_files_without_partner(root):
     for itemid in "abcdef":
         (root / f"warblrb10k/wav/{itemid}.wav").touch()
     with pytest.raises(InputError) as error:
-        read_items(root, "stop")
-    assert "7 rows or files without partner: ff1010bird/wav/x1.wav is missing, warblrb10k/wav/a.wav has no row" in str(
-        error.value
+        BirdDataModule.take_stock(root, "stop", "random-3-fold")
+    assert "7 listed clips or files without partner: ff1010bird/wav/x1.wav is missing, warblrb10k/wav/a.wav is on" in (
+        str(error.value)
     )
     assert "e.wav" not in str(error.value)
 
-    items, skipped = read_items(root, "skip")
-    assert len(items) == 5
-    assert skipped["ff1010bird/x1"] == "ff1010bird/wav/x1.wav is missing"
-    assert skipped["warblrb10k/f"] == "warblrb10k/wav/f.wav has no row in warblrb10k_public_metadata.csv"
-    assert len(skipped) == 7
+    inventory = BirdDataModule.take_stock(root, "skip", "random-3-fold")
+    assert len(inventory.examples) == 5
+    assert inventory.missing == {"ff1010bird/x1": "ff1010bird/wav/x1.wav is missing"}
+    assert inventory.strangers["warblrb10k/wav/f.wav"] == "warblrb10k/wav/f.wav is on no list"
+    assert len(inventory.skipped) == 7
 
 
 @pytest.mark.parametrize("itemid", ["../x1", "..", "sub/x1", "/x1", "sub\\x1", "C:x1"])
 def test_itemids_outside_the_folder(root, itemid):
     (root / "ff1010bird/ff1010bird_metadata_2018.csv").write_text(f"itemid,hasbird\nx1,0\n{itemid},1\n")
     with pytest.raises(InputError, match=r"would leave the folder") as error:
-        read_items(root, "skip")
+        read_items(root)
     assert "ff1010bird_metadata_2018.csv:3" in str(error.value)
 
 
 def test_csv_of_another_data_set(root):
     (root / "ff1010bird/ff1010bird_metadata_2018.csv").write_text("itemid,datasetid,hasbird\nx1,warblrb10k,0\n")
     with pytest.raises(InputError, match="datasetid 'warblrb10k' in the folder of ff1010bird"):
-        read_items(root, "skip")
+        read_items(root)
 
 
 # Submissions

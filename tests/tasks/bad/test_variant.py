@@ -4,35 +4,38 @@ from pathlib import Path
 
 import pytest
 
-from tasks.bad.datamodule import _variant
+from benchmark.data.inventory import Example, Inventory
+from tasks.bad.datamodule import official_counts
 from tasks.bad.official import DATASETS, Item
 
 
-def official(without=0):
-    """All official clips and birds of the three sets, less the first few clips of warblrb10k."""
-    items = [
-        Item(name, f"{name}{i}", Path(), int(i < dataset.birds))
+def official():
+    """All official clips and birds of the three sets."""
+    return [
+        Item(name, f"{name}{i}", Path(__file__), int(i < dataset.birds))
         for name, dataset in DATASETS.items()
         for i in range(dataset.clips)
     ]
-    gone = [item for item in items if item.dataset == "warblrb10k"][:without]
-    return [item for item in items if item not in gone], [f"{item.dataset}/{item.itemid}" for item in gone]
+
+
+def inventory(items, missing=0):
+    examples = [Example(item.itemid, item.path, (float(item.hasbird),), item.dataset) for item in items[missing:]]
+    return Inventory(examples, official_counts(items), "", {item.itemid: "gone" for item in items[:missing]})
 
 
 def test_all_official_clips_are_full():
-    assert _variant(*official(), "f") == "full"
+    assert inventory(official()).variant == "full"
 
 
 def test_missing_recordings_make_it_partial():
-    items, missing = official(without=357)
-    assert _variant(items, missing, "f") == "partial:0.9900"  # 35,333 of 35,690
+    assert inventory(official(), missing=357).variant == "partial:0.9900"  # 35,333 of 35,690
 
 
 @pytest.mark.parametrize("change", ["a clip more", "another label"])
 def test_other_counts_are_custom(change):
-    items, _ = official()
+    items = official()
     if change == "a clip more":
-        items.append(Item("ff1010bird", "new", Path(), 0))
+        items.append(Item("ff1010bird", "new", Path(__file__), 0))
     else:
-        items[-1] = Item("BirdVox-DCASE-20k", items[-1].itemid, Path(), 1)
-    assert _variant(items, [], "f") == "custom:f"
+        items[-1] = Item("BirdVox-DCASE-20k", items[-1].itemid, Path(__file__), 1)
+    assert inventory(items).variant.startswith("custom:")

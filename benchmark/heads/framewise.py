@@ -1,0 +1,80 @@
+"""Heads of sound event detection: the same classifier for the clip and for each of its frames."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmark.errors import InputError
+from benchmark.heads.pooling import _GlobalPool, valid_frames
+
+
+class FrequencyMaxTimeMean(_GlobalPool):
+    """Maximum over frequency, mean over valid time, then a linear layer; for frames without the mean.
+
+    The weights start He-uniform, the bias at 0. Source: card `crosstask-surrey-cnn48`, Task 4 variant.
+
+    Args:
+        dim: Channels of the backbone's output.
+        n_classes: Outputs.
+    """
+
+    def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:
+        """Mean over time of each channel's largest value."""
+        return x.masked_fill(padding, 0.0).amax(3).sum(1) / frames[:, None]
+
+
+class MeanProbability(nn.Module):
+    """A linear layer and a sigmoid on each frame; the clip's probability is their mean over valid frames.
+
+    The weights start Glorot-uniform, the bias at 0. Source: card `task4-baseline-crnn`, model table, rows 5 and 6.
+
+    Args:
+        dim: Size of a frame's vector.
+        n_classes: Outputs.
+
+    Raises:
+        InputError: `dim` or `n_classes` is below 1.
+    """
+
+    def __init__(self, dim: int, n_classes: int) -> None:
+        super().__init__()
+        for name, value in (("dim", dim), ("n_classes", n_classes)):
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, not {value}", f"head.{name}")
+        self.classifier = nn.Linear(dim, n_classes)
+        nn.init.xavier_uniform_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Logits of the mean probability.
+
+        Args:
+            x: `(batch, time, dim)`.
+            valid: Share of the time axis that is real audio, `(batch,)`; nothing: all.
+
+        Returns:
+            `(batch, n_classes)`.
+
+        Raises:
+            InputError: `x` is not of rank 3.
+        """
+        logits = self.frame_logits(x)
+        frames = valid_frames(x.new_ones(len(x)) if valid is None else valid, x.shape[1])
+        padding = (torch.arange(x.shape[1], device=x.device) >= frames[:, None])[:, :, None]
+        # log p - log(1 - p) of the mean p, from logarithms throughout: saturated frames give finite logits.
+        present, absent = (
+            F.logsigmoid(signed).masked_fill(padding, -torch.inf).logsumexp(1) for signed in (logits, -logits)
+        )
+        return present - absent
+
+    def frame_logits(self, x: Tensor) -> Tensor:
+        """Logits `(batch, time, n_classes)` of `x` `(batch, time, dim)`.
+
+        Raises:
+            InputError: `x` is not of rank 3.
+        """
+        if x.ndim != 3:
+            raise InputError(
+                f"MeanProbability got shape {tuple(x.shape)}", "head", "the backbone must give (batch, time, dim)"
+            )
+        return self.classifier(x)  # type: ignore[no-any-return]

@@ -1,0 +1,96 @@
+"""Lists of `filename<TAB>label`, the format of the single-label tasks, for references and for submissions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.errors import InputError
+from benchmark.suggest import did_you_mean
+from benchmark.tabular import new_name, read_rows, require_same, write_rows
+
+HEADER = "filename"
+
+
+class Labels(NamedTuple):
+    """A reference and a submission, side by side: file names, and the class index of each in the two."""
+
+    filenames: list[str]
+    target: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+
+
+def read_label_file(path: Path, classes: Sequence[str]) -> dict[str, str]:
+    """Read a label file.
+
+    Args:
+        path: Tab-separated, with or without a header that starts with `filename`; the first column is the file name,
+            the second its label, further ones are ignored.
+        classes: The labels that there are.
+
+    Returns:
+        File name to label, in file order.
+
+    Raises:
+        InputError: The file cannot be read or is empty, rows differ in width or have less than two columns, a file name
+            is empty or occurs twice, or a label is no class.
+    """
+    rows = read_rows(path, "\t")
+    if len(rows[0].cells) < 2:
+        raise InputError(
+            f"{rows[0].cells[0]!r} is one column", f"{path}:{rows[0].line}", "separate file name and label by a tab"
+        )
+    if rows[0].cells[0].lower() == HEADER:
+        rows.pop(0)
+        if not rows:
+            raise InputError("no labels below the header", path)
+    labels: dict[str, str] = {}
+    for line, (name, label, *_) in rows:
+        where = f"{path}:{line}"
+        name = new_name(name, labels, where, "file")
+        if label not in classes:
+            raise InputError(f"there is no class {label!r}", where, did_you_mean(label, classes))
+        labels[name] = label
+    return labels
+
+
+def write_label_file(path: Path, filenames: Sequence[str], labels: Sequence[str]) -> None:
+    """Write a label file without header; it appears complete or not at all.
+
+    Args:
+        path: The file to write or replace; its folder is made.
+        filenames: One a clip.
+        labels: One a clip.
+
+    Raises:
+        InputError: The lengths differ, or a file name is empty or occurs twice.
+    """
+    if len(filenames) != len(labels):
+        raise InputError(f"{len(filenames)} files but {len(labels)} labels", path)
+    rows: dict[str, str] = {}
+    for name, label in zip(filenames, labels, strict=True):
+        rows[new_name(name, rows, path, "file")] = label
+    write_rows(path, list(rows.items()), "\t")
+
+
+def score_label_files(reference: Path, predictions: Path, classes: Sequence[str]) -> Labels:
+    """Read a reference and a submission, in any order, as class indices.
+
+    Args:
+        reference: Label file with the truth.
+        predictions: Label file for exactly the files of the reference.
+        classes: The labels, in the order of the indices.
+
+    Raises:
+        InputError: A file is malformed, or a file name is only in one of the two.
+    """
+    truth, guess = read_label_file(reference, classes), read_label_file(predictions, classes)
+    require_same(truth, guess, f"{reference}, {predictions}", "files")
+    place = {name: index for index, name in enumerate(classes)}
+    return Labels(
+        list(truth),
+        np.array([place[label] for label in truth.values()], dtype=np.int64),
+        np.array([place[guess[name]] for name in truth], dtype=np.int64),
+    )

@@ -1,0 +1,336 @@
+"""Scores of sound event detection that agree with sed_eval 0.2.1: event-based, segment-based, and of clip tags.
+
+Source: Mesaros, Heittola, Virtanen: Metrics for polyphonic sound event detection, Applied Sciences 6, 2016; settings of
+DCASE 2018 task 4 (card `task4-baseline-crnn`, metric). Every file is counted by itself, counts are added over files.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.data.inventory import Event
+from benchmark.errors import InputError
+from benchmark.metrics.roc import roc_auc
+from benchmark.suggest import did_you_mean
+
+COLLAR_SECONDS = 0.2
+OFFSET_SHARE = 0.2
+SEGMENT_SECONDS = 1.0
+TAG_THRESHOLD = 0.5
+
+EventLists = Mapping[str, Sequence[Event]]
+Scores = dict[str, float | None]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Counts(NamedTuple):
+    """What a rule has counted.
+
+    Attributes:
+        reference: Events or active segments of the reference, ``(classes,)``.
+        system: Those of the system's output, ``(classes,)``.
+        hits: Those found in both, ``(classes,)``.
+        substitutions: Over all classes: something there, but of another class.
+        deletions: Over all classes: nothing in the output.
+        insertions: Over all classes: nothing in the reference.
+    """
+
+    reference: Ints
+    system: Ints
+    hits: Ints
+    substitutions: int
+    deletions: int
+    insertions: int
+
+
+class _Table(NamedTuple):
+    """Events of all files: place of the file and of the class, onset and offset in seconds; each ``(events,)``."""
+
+    file: Ints
+    label: Ints
+    onset: Floats
+    offset: Floats
+
+    def between(self, first: int, stop: int) -> "_Table":
+        """Some consecutive events."""
+        part = slice(first, stop)
+        return _Table(self.file[part], self.label[part], self.onset[part], self.offset[part])
+
+
+def event_based_scores(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Scores:
+    """Scores of events found with the right class, onset and offset.
+
+    An event is found where one of its class begins within 200 ms of its onset and ends within max(200 ms, 20 % of its
+    length) of its offset; each counts once, in a matching with the most pairs. Onsets and offsets that fit but
+    have another class are substitutions in the overall error rate. A class without output has precision 0.
+
+    Args:
+        reference: Events of every file; a file without any has an empty list.
+        predicted: Events of files of the reference; a file may be left out.
+        classes: Class names.
+
+    Returns:
+        Fractions, None where undefined. Means over the classes that the reference has: ``event_f1``,
+        ``event_precision``, ``event_recall``, ``event_error_rate``; over all events alike: the same with ``_micro``;
+        and ``event_f1/<class>``.
+
+    Raises:
+        InputError: A class is unknown, or a predicted file is not in the reference.
+    """
+    return _scores("event", _count_events(*_tables(reference, predicted, classes), len(classes)), classes, 0.0)
+
+
+def segment_based_scores(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Scores:
+    """Scores of segments of one second, active where an event of the class touches them.
+
+    A class without output has no precision and no F1 and is left out of their means, other than in event-based
+    scores: so does sed_eval.
+
+    Args:
+        reference: Events of every file; a file without any has an empty list.
+        predicted: Events of files of the reference; a file may be left out.
+        classes: Class names.
+
+    Returns:
+        As :func:`event_based_scores`, with ``segment_`` in place of ``event_``.
+
+    Raises:
+        InputError: A class is unknown, or a predicted file is not in the reference.
+    """
+    return _scores("segment", _count_segments(*_tables(reference, predicted, classes), len(classes)), classes, None)
+
+
+def tag_scores(target: npt.ArrayLike, probability: npt.ArrayLike, classes: Sequence[str]) -> Scores:
+    """Scores of clip tags.
+
+    Args:
+        target: 1 where the clip has the class, else 0, ``(clips, classes)``.
+        probability: Probabilities, ``(clips, classes)``; 0.5 and more counts as found.
+        classes: Class names.
+
+    Returns:
+        Fractions, None where undefined: ``tag_auc`` (mean over the classes that some clips have and some have not),
+        ``tag_f1`` (mean over the classes that some clip has), and both per class as ``tag_auc/<class>``,
+        ``tag_f1/<class>``.
+
+    Raises:
+        InputError: A target is neither 0 nor 1, or a probability is NaN.
+    """
+    targets, probabilities = np.asarray(target), np.asarray(probability, dtype=np.float64)
+    auc = {name: roc_auc(targets[:, k], probabilities[:, k]) for k, name in enumerate(classes)}
+    truth, found = targets == 1, probabilities >= TAG_THRESHOLD
+    hits, either = (truth & found).sum(0), truth.sum(0) + found.sum(0)
+    f1 = {name: float(2 * hits[k] / either[k]) if truth[:, k].any() else None for k, name in enumerate(classes)}
+    return {
+        "tag_auc": _mean(auc.values()),
+        "tag_f1": _mean(f1.values()),
+        **{f"tag_auc/{name}": value for name, value in auc.items()},
+        **{f"tag_f1/{name}": value for name, value in f1.items()},
+    }
+
+
+def maximum_matching(neighbours: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    """Pair as many left with right nodes as possible (Hopcroft and Karp, SIAM Journal on Computing 2, 1973).
+
+    Which of several largest matchings it is follows the order of the nodes, as in sed_eval: the substitutions that
+    are looked for among the rest depend on it. Left nodes take the first free neighbour; then shortest alternating
+    paths are searched layer by layer until none is left.
+
+    Args:
+        neighbours: Left node to the right nodes it may be paired with.
+
+    Returns:
+        Right node to left node.
+    """
+    partner: dict[int, int] = {}
+    for left, rights in neighbours.items():
+        free = next((right for right in rights if right not in partner), None)
+        if free is not None:
+            partner[free] = left
+    while paths := _layers(neighbours, partner):
+        ends, back, way = paths
+        for end in ends:
+            _augment(end, back, way, partner)
+    return partner
+
+
+_Paths = tuple[list[int], dict[int, list[int]], dict[int, int | None]]
+
+
+def _layers(neighbours: Mapping[int, Sequence[int]], partner: dict[int, int]) -> _Paths | None:
+    """Free right nodes at the end of shortest alternating paths, and the way back to free left nodes.
+
+    Returns:
+        The free right nodes, right node to the left nodes before it, left node to the right node before it (None at
+        the start of a path); None if there is no path.
+    """
+    paired = set(partner.values())
+    layer = [left for left in neighbours if left not in paired]
+    way: dict[int, int | None] = dict.fromkeys(layer)
+    back: dict[int, list[int]] = {}
+    ends: list[int] = []
+    while layer and not ends:
+        reached: dict[int, list[int]] = {}
+        for left in layer:
+            for right in neighbours[left]:
+                if right not in back:
+                    reached.setdefault(right, []).append(left)
+        back |= reached
+        ends = [right for right in reached if right not in partner]
+        layer = [partner[right] for right in reached if right in partner]
+        way |= {partner[right]: right for right in reached if right in partner}
+    return (ends, back, way) if ends else None
+
+
+def _augment(right: int, back: dict[int, list[int]], way: dict[int, int | None], partner: dict[int, int]) -> bool:
+    """Flip one path that ends at `right`, if its nodes are not used up; every node is tried once."""
+    for left in back.pop(right, ()):
+        if left in way:
+            before = way.pop(left)
+            if before is None or _augment(before, back, way, partner):
+                partner[right] = left
+                return True
+    return False
+
+
+def _tables(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> tuple[_Table, _Table]:
+    strangers = [name for name in predicted if name not in reference]
+    if strangers:
+        raise InputError(f"file {strangers[0]!r} has predictions but is not in the reference")
+    files, labels = ({name: k for k, name in enumerate(names)} for names in (reference, classes))
+    return _table(reference, files, labels), _table(predicted, files, labels)
+
+
+def _table(lists: EventLists, files: Mapping[str, int], labels: Mapping[str, int]) -> _Table:
+    # The files of both tables must come in one order: that of the reference.
+    events = [(place, event) for name, place in files.items() for event in lists.get(name, ())]
+    for _, event in events:
+        if event.label not in labels:
+            raise InputError(f"there is no class {event.label!r}", remedy=did_you_mean(event.label, labels))
+    return _Table(
+        np.array([place for place, _ in events], dtype=np.int64),
+        np.array([labels[event.label] for _, event in events], dtype=np.int64),
+        np.array([event.onset for _, event in events], dtype=np.float64),
+        np.array([event.offset for _, event in events], dtype=np.float64),
+    )
+
+
+def _count_events(reference: _Table, system: _Table, n_classes: int) -> Counts:
+    hits = np.zeros(n_classes, dtype=np.int64)
+    substitutions = 0
+    for truth, guess in _files_with_both(reference, system):
+        onset_fits = np.abs(truth.onset[:, None] - guess.onset) <= COLLAR_SECONDS
+        tolerance = np.maximum(COLLAR_SECONDS, OFFSET_SHARE * (truth.offset - truth.onset))
+        fits = onset_fits & (np.abs(truth.offset[:, None] - guess.offset) <= tolerance[:, None])
+        neighbours: dict[int, list[int]] = {}
+        for row, column in np.argwhere(fits & (truth.label[:, None] == guess.label)).tolist():
+            neighbours.setdefault(column, []).append(row)
+        pairs = maximum_matching(neighbours)
+        rows, columns = list(pairs), list(pairs.values())
+        hits += np.bincount(truth.label[rows], minlength=n_classes)
+        fits[rows], fits[:, columns] = False, False
+        substitutions += _first_come_first_served(fits)
+    found, total, there = int(hits.sum()), len(reference.label), len(system.label)
+    return Counts(
+        np.bincount(reference.label, minlength=n_classes),
+        np.bincount(system.label, minlength=n_classes),
+        hits,
+        substitutions,
+        total - found - substitutions,
+        there - found - substitutions,
+    )
+
+
+def _files_with_both(reference: _Table, system: _Table) -> Iterator[tuple[_Table, _Table]]:
+    """Events of the reference and of the system, for each file that has some of both."""
+    files = np.intersect1d(reference.file, system.file)
+    bounds = [
+        zip(np.searchsorted(table.file, files), np.searchsorted(table.file, files, "right"), strict=True)
+        for table in (reference, system)
+    ]
+    for (a, b), (c, d) in zip(*bounds, strict=True):
+        yield reference.between(a, b), system.between(c, d)
+
+
+def _first_come_first_served(fits: npt.NDArray[np.bool_]) -> int:
+    """Pairs made when every row takes the first column that fits and is free."""
+    pairs = 0
+    for row in np.flatnonzero(fits.any(axis=1)):
+        columns = np.flatnonzero(fits[row])
+        if columns.size:
+            fits[:, columns[0]] = False
+            pairs += 1
+    return pairs
+
+
+def _count_segments(reference: _Table, system: _Table, n_classes: int) -> Counts:
+    truth, guess = _active(reference), _active(system)
+    both = np.unique(np.concatenate([truth, guess]), axis=0)
+    _, segment = np.unique(both[:, :2], axis=0, return_inverse=True)
+    segment = segment.reshape(-1)
+    in_truth, in_guess = _is_among(both, truth), _is_among(both, guess)
+    n_segments = int(segment.max(initial=-1)) + 1
+    there, found, hits = (
+        np.bincount(segment[rows], minlength=n_segments) for rows in (in_truth, in_guess, in_truth & in_guess)
+    )
+    return Counts(
+        np.bincount(both[in_truth, 2], minlength=n_classes),
+        np.bincount(both[in_guess, 2], minlength=n_classes),
+        np.bincount(both[in_truth & in_guess, 2], minlength=n_classes),
+        int((np.minimum(there, found) - hits).sum()),
+        int(np.maximum(0, there - found).sum()),
+        int(np.maximum(0, found - there).sum()),
+    )
+
+
+def _active(events: _Table) -> Ints:
+    """Rows (file, segment, class) of active segments, each once, sorted, ``(segments, 3)``."""
+    first = np.floor(events.onset / SEGMENT_SECONDS).astype(np.int64)
+    length = np.maximum(0, np.ceil(events.offset / SEGMENT_SECONDS).astype(np.int64) - first)
+    within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    rows = (np.repeat(events.file, length), np.repeat(first, length) + within, np.repeat(events.label, length))
+    return np.unique(np.stack(rows, axis=1), axis=0)
+
+
+def _is_among(rows: Ints, some: Ints) -> npt.NDArray[np.bool_]:
+    """Which rows are among `some`, which are all found in `rows`."""
+    _, group = np.unique(np.concatenate([rows, some]), axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    return np.isin(group[: len(rows)], group[len(rows) :])
+
+
+def _scores(prefix: str, counts: Counts, classes: Sequence[str], precision_of_nothing: float | None) -> Scores:
+    per_class = [
+        _ratios(there, found, hits, there - hits + found - hits, precision_of_nothing)
+        for there, found, hits in zip(*(part.tolist() for part in counts[:3]), strict=True)
+    ]
+    referenced = [ratios for ratios, events in zip(per_class, counts.reference, strict=True) if events]
+    errors = counts.substitutions + counts.deletions + counts.insertions
+    there, found, hits = (int(part.sum()) for part in counts[:3])
+    overall = _ratios(there, found, hits, errors, precision_of_nothing)
+    names = [f"{prefix}_{name}" for name in ("f1", "precision", "recall", "error_rate")]
+    means = [_mean(column) for column in zip(*referenced, strict=True)] or [None] * len(names)
+    return {
+        **dict(zip(names, means, strict=True)),
+        **{f"{name}_micro": value for name, value in zip(names, overall, strict=True)},
+        **{f"{names[0]}/{name}": ratios[0] for name, ratios in zip(classes, per_class, strict=True)},
+    }
+
+
+def _ratios(
+    reference: int, system: int, hits: int, errors: int, precision_of_nothing: float | None
+) -> tuple[float | None, ...]:
+    """F1, precision, recall and error rate."""
+    precision = hits / system if system else precision_of_nothing
+    recall = hits / reference if reference else None
+    f1 = None if precision is None or recall is None else 2 * hits / (reference + system)
+    return f1, precision, recall, errors / reference if reference else None
+
+
+def _mean(values: Any) -> float | None:
+    defined = [value for value in values if value is not None]
+    return fmean(defined) if defined else None

@@ -1,0 +1,127 @@
+"""One base module for a kind of problem: one class a clip, several classes a clip, events in time."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.data.datamodule import Batch, Event
+from benchmark.errors import InputError
+from benchmark.heads.pooling import valid_frames
+from benchmark.metrics.clips import ClipTable
+from benchmark.metrics.frames import FramePredictions
+from benchmark.postprocessing import ClassDecision, EventDecoder
+from benchmark.training.module import Outputs, TaskModule
+
+
+@runtime_checkable
+class Framewise(Protocol):
+    """A head that also classifies each frame."""
+
+    def frame_logits(self, x: Tensor) -> Tensor:
+        """Logits `(batch, frames, classes)` of what the backbone gives."""
+
+
+class SingleLabelModule(TaskModule):
+    """Exactly one class is right: softmax outputs, one-hot targets."""
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Softmax over classes."""
+        return logits.softmax(dim=1)
+
+    def decide(self, probability: NDArray[Any]) -> NDArray[np.int64]:
+        """Class indices `(clips,)`: the most probable class, the first of equals, or what `postprocessing` says."""
+        decide = self.recipe.postprocessing
+        if decide is None:
+            return np.asarray(probability.argmax(axis=1), dtype=np.int64)
+        if not isinstance(decide, ClassDecision):
+            raise InputError(f"{type(decide).__name__} does not choose a class", "postprocessing", "take it out")
+        return np.asarray(decide(probability), dtype=np.int64)
+
+    def decisions(self, table: ClipTable) -> Sequence[int]:
+        """The class index of each clip."""
+        return [int(index) for index in self.decide(table.probability)]
+
+
+class MultiLabelModule(TaskModule):
+    """Each class is present or absent by itself: sigmoid outputs."""
+
+    def activate(self, logits: Tensor) -> Tensor:
+        """Sigmoid of each logit."""
+        return logits.sigmoid()
+
+
+class DetectionModule(MultiLabelModule):
+    """Sound events: classes of a clip, and of each of its frames, from which `postprocessing` makes events.
+
+    A loss whose class says `on = "frames"` is called with frame logits, clip targets and the number of valid frames.
+    """
+
+    frame_seconds: float
+
+    def configure_head(self) -> None:
+        """Set `head`, and `frame_seconds`: how far apart the frames of the backbone's output are."""
+        super().configure_head()
+        if not isinstance(self.head, Framewise):
+            remedy = "take one with frame_logits, e.g. benchmark.heads.FrequencyMaxTimeMean"
+            raise InputError(f"{type(self.head).__name__} does not classify frames", "head", remedy)
+        if not isinstance(self.recipe.postprocessing, EventDecoder):
+            raise InputError(
+                "nothing makes events of frames", "postprocessing", "e.g. benchmark.postprocessing.DoubleThreshold"
+            )
+        self.decoder = self.recipe.postprocessing
+        silence = self.example_input()
+        frames = self._frame_logits(self._network_output(silence)).shape[1]
+        rate = getattr(self.frontend, "frames_per_second", None)
+        seconds = self.recipe.data.clip_seconds
+        if rate is not None and self.backbone.input == "features":
+            seconds = silence.shape[2] / rate
+        self.frame_seconds = seconds / frames
+
+    def configure_metrics(self) -> None:
+        """Set `predictions`, which also collects frames."""
+        self.predictions: FramePredictions = FramePredictions()
+
+    def classify(self, output: Tensor, valid: Tensor) -> Outputs:
+        """Logits of clips and frames."""
+        return Outputs(self.head(output, valid), self._frame_logits(output))
+
+    def _frame_logits(self, output: Tensor) -> Tensor:
+        assert isinstance(self.head, Framewise), "checked when it was built"
+        return self.head.frame_logits(output)
+
+    def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor) -> Tensor:
+        """The recipe's loss, on clips or on frames."""
+        if getattr(self.loss, "on", "clips") == "clips":
+            return super().compute_loss(outputs, target, valid)
+        assert outputs.frames is not None
+        frames = valid_frames(valid, outputs.frames.shape[1])
+        return self.loss(outputs.frames, target, frames)  # type: ignore[no-any-return]
+
+    def evaluate(self, batch: Batch) -> tuple[Outputs, Tensor]:
+        """Add a batch, with its frames, to `predictions`."""
+        outputs, valid = super().evaluate(batch)
+        assert outputs.frames is not None
+        frames = valid_frames(valid, outputs.frames.shape[1])
+        self.predictions.update_frames(self.first_frames(batch["start"]), frames, self.activate(outputs.frames))
+        return outputs, valid
+
+    def first_frames(self, start: Tensor) -> Tensor:
+        """Frames at which windows that start at these samples begin."""
+        return torch.round(start / self.recipe.data.sample_rate / self.frame_seconds).long()
+
+    def events(self, tags: NDArray[Any], frames: NDArray[Any]) -> list[Event]:
+        """Events of one clip.
+
+        Args:
+            tags: Probabilities of the clip `(classes,)`.
+            frames: Probabilities over time `(frames, classes)`.
+        """
+        return self.decoder(tags, frames, self.frame_seconds, self.classes)
+
+    def decisions(self, table: ClipTable) -> Sequence[list[Event]]:
+        """The events of each clip."""
+        return [self.events(tags, frames) for tags, frames in zip(table.probability, table.frames, strict=True)]

@@ -1,0 +1,113 @@
+"""Label sources: where the labels of a training stage come from, when they are not the given ones."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmark.data.datamodule import Batch, ClipDataModule, Indices, Labels
+from benchmark.errors import InputError
+from benchmark.metrics.clips import ClipTable
+
+TENTHS = tuple(tenth / 10 for tenth in range(11))
+
+
+class LabelSource(ABC):
+    """Makes the labels of a stage of what the stage before it has learnt."""
+
+    @abstractmethod
+    def relabel(self, data: ClipDataModule, predict: "Predict") -> Labels:
+        """The labels.
+
+        Args:
+            data: The data of the stage before.
+            predict: Gives that stage's predictions of some clips.
+        """
+
+
+class Predict:
+    """Predictions of a trained network for any clips of its data.
+
+    Args:
+        module: The network, a `TaskModule`.
+        data: Its data.
+    """
+
+    def __init__(self, module: Any, data: ClipDataModule) -> None:
+        self.module, self.data = module, data
+
+    def __call__(self, clips: Indices) -> ClipTable:
+        """The table of some clips, in rising order of their index."""
+        self.module.eval()
+        self.module.predictions.reset()
+        with torch.inference_mode():
+            for batch in self._batches(clips):
+                self.module.evaluate(self.module.transfer_batch_to_device(batch, self.module.device, 0))
+        table: ClipTable = self.module.predictions.compute()
+        self.module.predictions.reset()
+        return table
+
+    def _batches(self, clips: Indices) -> Iterator[Batch]:
+        windows = self.data.windows(clips, self.data.targets(self.data.examples))
+        size = self.data.settings.eval_batch_size
+        for first in range(0, len(windows), size):
+            yield windows.__getitems__(range(first, min(first + size, len(windows))))
+
+
+class PseudoTags(LabelSource):
+    """Hard clip tags of unlabelled clips, by a threshold per class.
+
+    The thresholds are those with the largest F1 of each class on the validation part of the stage before; of several
+    with the same F1, the smallest. Every clip of the group is used, also one without a tag. Source: card
+    `task4-baseline-crnn`, pseudo-label threshold.
+
+    Args:
+        group: Group of the clips to tag and train on.
+        valid_group: Group of the clips, with given labels, to validate on.
+        thresholds: What is tried.
+    """
+
+    def __init__(self, group: str, valid_group: str, thresholds: Sequence[float] = TENTHS) -> None:
+        self.group, self.valid_group, self.thresholds = group, valid_group, tuple(thresholds)
+
+    def relabel(self, data: ClipDataModule, predict: Predict) -> Labels:
+        """Tags of the group.
+
+        Raises:
+            InputError: There is no such clip, or the stage before had no validation part.
+        """
+        groups = np.array([e.group for e in data.examples])
+        train, valid = np.flatnonzero(groups == self.group), np.flatnonzero(groups == self.valid_group)
+        for name, clips in ((self.group, train), (self.valid_group, valid)):
+            if not len(clips):
+                raise InputError(f"there is no clip of {name}", "stages", "add these clips to the data")
+        if not len(data.valid):
+            raise InputError("the stage before had no validation part", "data.valid_fraction", "hold one out there")
+        checked = predict(np.unique(data.valid.clip))
+        chosen = best_thresholds(checked.target, checked.probability, self.thresholds)
+        targets = data.targets(data.examples)
+        targets[train] = torch.from_numpy((predict(train).probability >= chosen).astype(np.float32))
+        return Labels(train, valid, targets)
+
+
+def best_thresholds(target: NDArray[Any], probability: NDArray[Any], thresholds: Sequence[float]) -> NDArray[Any]:
+    """For each class the first of `thresholds` with the largest F1.
+
+    Args:
+        target: 0 or 1 `(clips, classes)`.
+        probability: `(clips, classes)`; a class counts as present where it is at least the threshold.
+        thresholds: What is tried.
+
+    Returns:
+        `(classes,)`.
+    """
+    scores = []
+    for threshold in thresholds:
+        present, said = target == 1, probability >= threshold
+        positives = present.sum(axis=0) + said.sum(axis=0)
+        scores.append(2 * (present & said).sum(axis=0) / np.maximum(positives, 1))
+    chosen: NDArray[Any] = np.asarray(thresholds)[np.argmax(scores, axis=0)]
+    return chosen

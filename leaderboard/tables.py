@@ -159,21 +159,12 @@ def _notes_on_missing(by_seed: Mapping[int, Mapping[str, Run]], folds: Sequence[
 def _notes_on_undefined(seeds: Mapping[int, Mapping[str, Run]], task: Task) -> list[str]:
     notes = []
     for seed, runs in seeds.items():
-        for key in dict.fromkeys(key for run in runs.values() for key in run.record.scores if _is_shown(key, task)):
+        for key in dict.fromkeys(key for run in runs.values() for key in run.record.scores if task.is_shown(key)):
             values = {fold: run.record.scores[key] for fold, run in runs.items() if key in run.record.scores}
             undefined = [fold for fold, value in values.items() if value is None]
             if 0 < len(undefined) < len(values):
                 notes.append(f"seed {seed}: {key} is undefined in {_folds(undefined)}, its mean is over the others")
     return notes
-
-
-def _is_shown(key: str, task: Task) -> bool:
-    """Whether a score is a column: the main score, those beside it, and accuracy; not those of single classes."""
-    if key in (task.main_score, "accuracy"):
-        return True
-    family, _, detail = key.partition("/")
-    of_class = any(detail in task.classes_of(protocol) for protocol in task.protocols)
-    return family == task.main_score.partition("/")[0] and "/" not in detail and not of_class
 
 
 def _folds(names: Sequence[str]) -> str:
@@ -258,7 +249,7 @@ def _score_columns(task: Task, results: Sequence[Result]) -> list[str]:
     pooling over data sets pools nothing: those keys are left out.
     """
     folds, main = results[0].folds, task.main_score
-    keys = dict.fromkeys([main, *(key for result in results for key in result.scores if _is_shown(key, task))])
+    keys = dict.fromkeys([main, *(key for result in results for key in result.scores if task.is_shown(key))])
     by_dataset = [f"{main}/{fold}" for fold in folds]
     if len(folds) > 1 and any(key in keys for key in by_dataset):
         keys = dict.fromkeys(key for key in keys if key not in [*by_dataset, f"{main}/pooled"])

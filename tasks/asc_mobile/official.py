@@ -1,0 +1,102 @@
+"""Facts and scoring of DCASE 2018 task 1B, acoustic scene classification with mismatched recording devices.
+
+Sources: task description at https://dcase.community/challenge2018/task-acoustic-scene-classification; card
+`task1-baseline-tut`, data. The files are as in task 1A (`tasks.asc.official`), 44.1 kHz and mono; devices B and C
+recorded a part of what device A did, at the same time.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmark.errors import InputError
+from benchmark.label_files import read_column, score_label_files
+from benchmark.metrics import classwise_accuracy
+from tasks.asc.official import CLASSES, FOLD1, Corpus, device_of
+
+FOLD1_DEVICE_A = f"{FOLD1}-device-a"
+DEVICES = ("a", "b", "c")
+RANKED = ("b", "c")
+
+MOBILE = Corpus(
+    title="TUT Urban Acoustic Scenes 2018 Mobile",
+    stem="TUT-urban-acoustic-scenes-2018-mobile",
+    records={
+        "development": "https://doi.org/10.5281/zenodo.1228235",
+        "evaluation": "https://doi.org/10.5281/zenodo.1293901",
+        "leaderboard": "https://doi.org/10.5281/zenodo.1245184",
+    },
+    scored={},  # these sets hold clips that are not scored, and no public list says which
+    development={
+        "clips": 10_080,
+        **dict.fromkeys(CLASSES, 1_008),
+        "device a": 8640,
+        "device b": 720,
+        "device c": 720,
+        "locations": 286,
+        "fold 1 training": 7202,
+        "fold 1 test": 2878,
+        "fold 1 test, device a": 2518,
+        "fold 1 test, device b": 180,
+        "fold 1 test, device c": 180,
+    },
+)
+
+
+def device_scores(
+    target: npt.ArrayLike, predicted: npt.ArrayLike, devices: Sequence[str], classes: Sequence[str] = CLASSES
+) -> dict[str, float | None]:
+    """Accuracies over all clips and by recording device.
+
+    Args:
+        target: True class indices, of shape ``(clips,)``.
+        predicted: Predicted class indices, of shape ``(clips,)``.
+        devices: Device of each clip, ``clips`` long.
+        classes: Class names, in the order of the indices.
+
+    Returns:
+        Fractions; None where undefined. ``accuracy/device_bc`` is the mean of ``accuracy/device_b`` and
+        ``accuracy/device_c``, by which the challenge ranks, each the mean over classes; ``accuracy/device_<other>``
+        for device A and those that occur; and what `classwise_accuracy` gives for all clips together.
+    """
+    truth, guess, device = np.asarray(target), np.asarray(predicted), np.asarray(devices)
+    by_device = {
+        name: classwise_accuracy(truth[device == name], guess[device == name], classes)["accuracy"]
+        for name in sorted({*DEVICES, *devices})
+    }
+    ranked = [value for name in RANKED if (value := by_device[name]) is not None]
+    return {
+        "accuracy/device_bc": sum(ranked) / len(RANKED) if len(ranked) == len(RANKED) else None,
+        **{f"accuracy/device_{name}": value for name, value in by_device.items()},
+        **classwise_accuracy(truth, guess, classes),
+    }
+
+
+def score(reference: Path, predictions: Path) -> dict[str, float | None]:
+    """Score `filename<TAB>label` files by device.
+
+    Args:
+        reference: Label file with the truth; `meta.csv` is one. Its column `source_label`, where it has one, says the
+            devices, else the file names do.
+        predictions: Label file for exactly its files.
+
+    Returns:
+        The keys of `device_scores`.
+
+    Raises:
+        InputError: A file is malformed, a file name is only in one of the two, or nothing says a file's device.
+    """
+    names, target, predicted = score_label_files(reference, predictions, CLASSES)
+    listed = read_column(reference, "source_label")
+    devices = [listed.get(name) or device_of(name) for name in names]
+    known = [device for device in devices if device is not None]
+    if len(known) < len(names):
+        raise InputError(
+            f"'{names[devices.index(None)]}' does not say its device",
+            reference,
+            "give a meta.csv with the column source_label, or name files "
+            "<scene>-<city>-<location>-<segment>-<device>.wav",
+        )
+    return device_scores(target, predicted, known)

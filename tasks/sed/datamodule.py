@@ -1,0 +1,131 @@
+"""The weakly labelled, unlabelled and strongly labelled lists of the task, and its two protocols."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.data.datamodule import ClipDataModule, Count, Example, Indices, Inventory, OnError
+from benchmark.data.inventory import Event, Parts, match_audio, require_folders
+from benchmark.errors import InputError
+from benchmark.metrics.clips import ClipTable
+from benchmark.tabular import few
+from tasks.sed.official import (
+    CLASSES,
+    IN_DOMAIN,
+    OUT_OF_DOMAIN,
+    SOURCES,
+    SUBSETS,
+    WEAK,
+    WEAK_CLIPS,
+    EventRow,
+    by_file,
+    event_rows,
+    read_names,
+    read_tags,
+    tags_of,
+    write_events,
+)
+
+TITLE = "sound events in domestic environments"
+
+
+class SoundEventDataModule(ClipDataModule):
+    """Clips of the weak list and of the list that the protocol scores, `test` or `eval`.
+
+    A clip's group is its list. Training takes the weak list. A recipe may ask for the unlabelled lists too, for its
+    label sources; their targets are NaN.
+    """
+
+    subsets = (IN_DOMAIN, OUT_OF_DOMAIN)
+
+    @classmethod
+    def take_stock(cls, root: Path, on_error: OnError, protocol: str, subsets: Sequence[str] = ()) -> Inventory:
+        """Read the weak list, the scored one and those asked for; no other list is looked at.
+
+        Raises:
+            InputError: A list or folder is missing, a list is wrong, a clip is both scored and in another list, not one
+                clip of a list that was asked for is there, or, with `stop`, lists and audio differ.
+        """
+        names = (WEAK, *(name for name in cls.subsets if name in subsets))
+        official = SUBSETS[protocol]
+        needed = [f"{SUBSETS[name].audio}/" for name in (WEAK, protocol)]
+        needed += [SUBSETS[name].csv for name in (*names, protocol)]
+        require_folders(TITLE, root, needed, SOURCES)
+        clips = {name: _training_clips(root, name) for name in names}
+        rows = event_rows(root / official.csv)
+        _require_apart(root / official.csv, rows, clips)
+        for name in names[1:]:
+            _require_audio(root, name, clips[name])
+        counts = [Count(name, len(found), SUBSETS[name].clips) for name, found in clips.items()]
+        counts += _weak_counts(clips[WEAK])
+        clips[protocol] = _scored_clips(root, protocol, rows)
+        counts.append(Count(f"{protocol} files", len(clips[protocol]), official.clips))
+        counts.append(Count(f"{protocol} rows", len(rows), official.rows))
+        listed = [example for found in clips.values() for example in found]
+        folders = [root / SUBSETS[name].audio for name in clips]
+        missing, strangers = match_audio({e.clip_id: e.path for e in listed}, folders, TITLE, root, on_error)
+        examples = [e for e in listed if e.clip_id not in missing]
+        about = [f"{sum(e.group == name for e in examples)} {name}" for name in clips]
+        version = official.versions.get(len(rows), "unknown")
+        summary = f"clips: {', '.join(about)}; {Path(official.csv).name} has {len(rows)} rows (version {version})"
+        train, test = (frozenset(e.clip_id for e in clips[name]) for name in (WEAK, protocol))
+        return Inventory(examples, counts, summary, missing, strangers, {protocol: Parts(train, test)})
+
+    def hold_out(self, examples: Sequence[Example], train: Indices, fraction: float) -> tuple[Indices, Indices]:
+        """A random part, as in the baseline: most combinations of tags are too rare to be dealt out evenly."""
+        chosen = np.random.default_rng(self.seed).permutation(len(train))[: round(fraction * len(train))]
+        return np.delete(train, chosen), train[np.sort(chosen)]
+
+    def write_submission(
+        self, path: Path, table: ClipTable, examples: Sequence[Example], decisions: Sequence[Any]
+    ) -> None:
+        """The challenge's list of events; clips without events have a line of their own."""
+        write_events(path, {e.path.name: events for e, events in zip(examples, decisions, strict=True)})
+
+
+def _require_apart(path: Path, rows: Sequence[EventRow], clips: Mapping[str, Sequence[Example]]) -> None:
+    """Check that no scored clip is in another list: versions of the test list before July 2018 had clips of training.
+
+    Raises:
+        InputError: Some are.
+    """
+    for name, examples in clips.items():
+        others = {example.path.name for example in examples}
+        shared = {row.filename: row.line for row in reversed(rows) if row.filename in others}
+        if shared:
+            files = sorted(shared, key=shared.__getitem__)
+            what = f"clips to score are in the list {name} too, {len(files)} in all: {few(files)}"
+            raise InputError(what, f"{path}:{shared[files[0]]}", f"take the current lists ({SOURCES})")
+
+
+def _require_audio(root: Path, name: str, examples: Sequence[Example]) -> None:
+    if not any(example.path.is_file() for example in examples):
+        remedy = f"fetch them ({SOURCES}), or run a system that does not ask for them in data.subsets"
+        raise InputError(f"{TITLE}: no clip of {name} is there", (root / SUBSETS[name].audio).resolve(), remedy)
+
+
+def _weak_counts(examples: Sequence[Example]) -> list[Count]:
+    """Labels of the weak list in all, and its clips of each class."""
+    found = {label: int(sum(e.target[place] for e in examples)) for place, label in enumerate(CLASSES)}
+    total = Count("weak labels", sum(found.values()), SUBSETS[WEAK].rows)
+    return [total, *(Count(f"weak {label}", count, WEAK_CLIPS[label]) for label, count in found.items())]
+
+
+def _training_clips(root: Path, name: str) -> list[Example]:
+    path = root / SUBSETS[name].csv
+    if name == WEAK:
+        tags = read_tags(path)
+        targets = {clip: tuple(float(label in labels) for label in CLASSES) for clip, labels in tags.items()}
+    else:
+        targets = dict.fromkeys(read_names(path), (float("nan"),) * len(CLASSES))
+    return [_example(root, name, clip, target) for clip, target in targets.items()]
+
+
+def _scored_clips(root: Path, name: str, rows: Sequence[EventRow]) -> list[Example]:
+    return [_example(root, name, clip, tags_of(events), events) for clip, events in by_file(rows).items()]
+
+
+def _example(root: Path, name: str, clip: str, target: tuple[float, ...], events: Sequence[Event] = ()) -> Example:
+    return Example(f"{name}/{clip}", root / SUBSETS[name].audio / clip, target, name, tuple(events))

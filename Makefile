@@ -43,7 +43,7 @@ endif
 	@echo "$(TORCH_INDEX)" > $(VENV)/torch-index
 	@touch $@
 
-bench: setup  ## train and score: TASK=bad [SYSTEM DATA PROTOCOL FOLD SEED DEVICES NODES LOGGER RESUME MODEL ARGS]
+bench: setup  ## train and score: TASK=bad or TASK=all [SYSTEM DATA PROTOCOL FOLD SEED DEVICES NODES LOGGER RESUME MODEL ARGS]
 	@test -n "$(TASK)" || { echo "error: say which task, e.g. make bench TASK=bad (or TASK=all)" >&2; exit 2; }
 	@$(PY) -m benchmark run --task "$(TASK)" --system "$(SYSTEM)" --data "$(DATA)" --protocol "$(PROTOCOL)" --fold "$(FOLD)" \
 		--seed "$(SEED)" --devices "$(DEVICES)" --nodes "$(NODES)" --logger "$(LOGGER)" --resume "$(RESUME)" \

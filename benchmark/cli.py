@@ -1,6 +1,6 @@
 """The command line: `python -m benchmark {run,score,predict,list,data}`.
 
-Only `run` and `predict` import torch. Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong;
+`score` and `list` start without torch. Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong;
 3 interrupted, can be resumed.
 """
 
@@ -142,7 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from benchmark.plan import RunOptions, make_plan
     from benchmark.recipe import Recipe
-    from benchmark.runner import quiet
+    from benchmark.runner import quiet, repeats_stopped
     from benchmark.summary import print_cross_task
 
     quiet()
@@ -153,44 +153,58 @@ def run(arguments: argparse.Namespace) -> None:
             known = recipe_keys | {field.name for field in fields(RunOptions)}
             raise InputError(f"unknown option {word!r}", "command line", did_you_mean(name, known))
     options = {k: v for k, v in vars(arguments).items() if k not in ("command", "debug", "print_config", "task")}
-    names = list(all_tasks()) if arguments.task == "all" else [arguments.task]
-    plans = [make_plan(RunOptions(task=name, **options)) for name in names]
-    if arguments.print_config:
-        for plan in plans:
-            print(plan.config.as_yaml(), end="")
-        return
     console = Console(width=None if sys.stdout.isatty() else 140)
-    if len(plans) == 1:
-        _run_plan(console, plans[0], brief=False)
+    if arguments.task != "all":
+        plan = make_plan(RunOptions(task=arguments.task, **options))
+        if arguments.print_config:
+            print(plan.config.as_yaml(), end="")
+            return
+        _run_plan(console, plan, repeats_stopped([plan]), brief=False)
         return
-    results, failed = [], []
-    for number, plan in enumerate(plans, 1):
-        console.rule(f"{plan.task.name} ({number} of {len(plans)})")
+    plans, failed = {}, []
+    for name in all_tasks():
         try:
-            results.append((plan.task, _run_plan(console, plan, brief=True)))
-        except Interrupted:
-            raise
+            plans[name] = make_plan(RunOptions(task=name, **options))
         except BenchmarkError as error:
-            console.print(f"failed: {error}", highlight=False, markup=False)
-            failed.append(plan.task.name)
+            sys.stderr.write(f"{name} cannot run: {error}\n")
+            failed.append(name)
+    if arguments.print_config:
+        for name, plan in plans.items():
+            print(f"---\n# task: {name}\n{plan.config.as_yaml()}", end="")
+        return
+    results, repeats = [], repeats_stopped(list(plans.values()))
+    for number, (name, plan) in enumerate(plans.items(), 1):
+        console.rule(f"{name} ({number} of {len(plans)})")
+
+        def one_task(plan: "Plan" = plan) -> None:
+            results.append((plan.task, _run_plan(console, plan, repeats, brief=True)))
+
+        code = exit_code(one_task, arguments.debug)
+        if code == Interrupted.exit_code:
+            raise Interrupted("stopped", remedy="the same command goes on from here")
+        failed += [name] if code else []
     print_cross_task(console, results)
     if failed:
-        raise BenchmarkError(f"{len(failed)} of {len(plans)} tasks failed: {', '.join(failed)}", remedy="see above")
+        what = f"{len(failed)} of {len(all_tasks())} tasks failed: {', '.join(failed)}"
+        raise (BenchmarkError if plans else InputError)(what, remedy="what was wrong stands above")
 
 
-def _run_plan(console: "Console", plan: "Plan", brief: bool) -> "list[RunRecord]":
+def _run_plan(console: "Console", plan: "Plan", repeats: bool, brief: bool) -> "list[RunRecord]":
     """The runs of one task, and what is printed about them."""
     from benchmark.records import read_record
     from benchmark.runner import runs_of
     from benchmark.summary import print_published, print_scores, print_traces
 
     console.print(
-        f"data: {plan.variant} ({plan.source.reason}); {plan.inventory.summary}", highlight=False, soft_wrap=True
+        f"data: {plan.variant} ({plan.source.reason}); {plan.inventory.summary}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     folders, finished = [], []
-    for one in runs_of(plan):
+    for one in runs_of(plan, repeats):
         if isinstance(one, Path):
-            console.print(f"finished already: {one}", highlight=False)
+            console.print(f"finished already: {one}", highlight=False, markup=False)
             folders.append(one)
             finished.append(read_record(one / "record.json"))
             continue
@@ -225,9 +239,11 @@ def _further_files(task: Task, words: Sequence[str]) -> dict[str, Path]:
     rest = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for place in range(0, len(rest), 2):
         name = rest[place].removeprefix("--")
-        if not rest[place].startswith("--") or name not in task.score_options or place + 1 == len(rest):
+        if not rest[place].startswith("--") or name not in task.score_options:
             known = (*task.score_options, "reference", "predictions", "json")
             raise InputError(f"unknown option {rest[place]!r}", "command line", did_you_mean(name, known))
+        if place + 1 == len(rest):
+            raise InputError(f"--{name} needs a file", "command line")
         options[name] = Path(rest[place + 1])
     return options
 
@@ -264,7 +280,7 @@ def list_names(arguments: argparse.Namespace) -> None:
             print(f"{'':12} data: {task.licence}; cite {task.citation}")
         return
     for task in tasks:
-        print(f"{task.name}: published {task.main_score} under the task's first protocol, trainable parameters, title")
+        print(f"{task.name}: published {task.main_score} under the recipe's protocol, trainable parameters, title")
         for name, row in _system_rows(task).items():
             print(f"  {name:22} {row}")
 
@@ -272,20 +288,17 @@ def list_names(arguments: argparse.Namespace) -> None:
 def _system_rows(task: Task) -> dict[str, str]:
     import yaml
 
-    from benchmark.published import read_published
+    from benchmark.published import headline, read_published
 
-    first = next(iter(task.protocols))
-    published = {
-        row.system: row.printed
-        for row in read_published(task.folder / "published.csv")
-        if (row.metric, row.protocol, row.class_name) == (task.main_score, first, "")
-    }
+    published = read_published(task.folder / "published.csv")
     rows = {}
     for name, path in task.systems.items():
         recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-        rows[name] = f"{published.get(name, '-'):>8} {recipe['parameters']:>12,}  {recipe['title']}" + (
-            " [official]" if recipe.get("official") else ""
-        )
+        protocol = recipe.get("protocol") or next(iter(task.protocols))
+        figure = headline(published, name, task.main_score, protocol)
+        marks = " [official]" if recipe.get("official") else ""
+        parameters = f"{recipe['parameters']:,}" if recipe["parameters"] is not None else "-"
+        rows[name] = f"{figure.printed if figure else '-':>8} {parameters:>12}  {recipe['title']}{marks}"
     return rows
 
 
@@ -294,11 +307,20 @@ def data(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from benchmark.plan import protocol_of
-    from benchmark.status import print_status
+    from benchmark.status import Format, print_status
 
     task = get_task(arguments.task)
     root = arguments.data or data_root()
     protocol = protocol_of(task, arguments.protocol)
-    inventory = task.load("datamodule").take_stock(root, "skip", protocol)
+    module = task.load("datamodule")
+    try:
+        inventory = module.take_stock(root, "skip", protocol, module.subsets)
+    except InputError as error:
+        if not module.subsets:
+            raise
+        inventory = module.take_stock(root, "skip", protocol, ())
+        print(f"without {', '.join(module.subsets)}: {str(error).splitlines()[0]}")
     print(f"{task.name} at {root}: {inventory.variant} for {protocol}; {inventory.summary}")
-    print_status(Console(width=None if sys.stdout.isatty() else 140), inventory, task.classes_of(protocol))
+    official = Format(module.rate, module.channels, module.seconds)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    print_status(console, inventory, task.classes_of(protocol), official)

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from benchmark.errors import InputError
 from benchmark.suggest import did_you_mean
-from benchmark.tabular import new_name, read_rows, require_same, write_rows
+from benchmark.tabular import Row, few, new_name, read_rows, require_same, write_rows
 
-HEADER = "filename"
+FILENAME = "filename"
+LABEL_NAMES = ("label", "scene_label", "category", "class")
 
 
 class Labels(NamedTuple):
@@ -26,34 +27,72 @@ def read_label_file(path: Path, classes: Sequence[str]) -> dict[str, str]:
     """Read a label file.
 
     Args:
-        path: Tab-separated, with or without a header that starts with `filename`; the first column is the file name,
-            the second its label, further ones are ignored.
+        path: Tab-separated. With a header, the columns `filename` and `label` (or `scene_label`, `category`, `class`)
+            are read, wherever they are; without, the first column is the file name and the second its label. Further
+            columns are ignored.
         classes: The labels that there are.
 
     Returns:
         File name to label, in file order.
 
     Raises:
-        InputError: The file cannot be read or is empty, rows differ in width or have less than two columns, a file name
-            is empty or occurs twice, or a label is no class.
+        InputError: The file cannot be read or is empty, rows differ in width or have less than two columns, a header
+            lacks one of the two, a file name is empty or occurs twice, or a label is no class.
     """
     rows = read_rows(path, "\t")
     if len(rows[0].cells) < 2:
         raise InputError(
             f"{rows[0].cells[0]!r} is one column", f"{path}:{rows[0].line}", "separate file name and label by a tab"
         )
-    if rows[0].cells[0].lower() == HEADER:
-        rows.pop(0)
+    name_at, label_at = 0, 1
+    if header := _header(rows):
+        name_at, label_at = _places(path, header, rows.pop(0).line)
         if not rows:
             raise InputError("no labels below the header", path)
     labels: dict[str, str] = {}
-    for line, (name, label, *_) in rows:
-        where = f"{path}:{line}"
-        name = new_name(name, labels, where, "file")
+    for line, cells in rows:
+        where, label = f"{path}:{line}", cells[label_at]
+        name = new_name(cells[name_at], labels, where, "file")
         if label not in classes:
             raise InputError(f"there is no class {label!r}", where, did_you_mean(label, classes))
         labels[name] = label
     return labels
+
+
+def _header(rows: Sequence[Row]) -> list[str]:
+    """The names of the columns, in small letters; nothing where the first row is none of names."""
+    names = [cell.lower() for cell in rows[0].cells]
+    return names if {FILENAME, *LABEL_NAMES}.intersection(names) else []
+
+
+def _places(path: Path, header: Sequence[str], line: int) -> tuple[int, int]:
+    """The columns of file name and label."""
+    label = next((name for name in LABEL_NAMES if name in header), None)
+    if FILENAME not in header or label is None:
+        missing = FILENAME if FILENAME not in header else LABEL_NAMES[0]
+        remedy = f"call the columns {FILENAME} and {LABEL_NAMES[0]}, or leave the header out"
+        raise InputError(f"no column {missing}; found: {few(header)}", f"{path}:{line}", remedy)
+    return header.index(FILENAME), header.index(label)
+
+
+def read_column(path: Path, name: str) -> dict[str, str]:
+    """File name to its cell of a further column of a label file; nothing where no header names that column.
+
+    Raises:
+        InputError: The file cannot be read, is empty, or has rows of different width.
+    """
+    rows = read_rows(path, "\t")
+    header = _header(rows)
+    if FILENAME not in header or name not in header:
+        return {}
+    name_at, wanted = header.index(FILENAME), header.index(name)
+    return {cells[name_at]: cells[wanted] for _, cells in rows[1:]}
+
+
+def line_of(path: Path, filename: str) -> str:
+    """`path:line` of the row of a label file that names `filename`, for messages; without line where none does."""
+    rows = (row for row in read_rows(path, "\t") if filename in row.cells)
+    return next((f"{path}:{row.line}" for row in rows), str(path))
 
 
 def write_label_file(path: Path, filenames: Sequence[str], labels: Sequence[str]) -> None:

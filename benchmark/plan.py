@@ -2,17 +2,18 @@
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import shorten
-from typing import Literal
+from typing import Any, Literal
 
 from benchmark import records
 from benchmark.data.datamodule import Inventory
 from benchmark.errors import InputError
 from benchmark.paths import cache_root, data_root
 from benchmark.recipe import RecipeConfig, fingerprint, load_recipe
+from benchmark.records import Identity
 from benchmark.registry import Task, get_task
 from benchmark.suggest import did_you_mean
 
@@ -79,10 +80,15 @@ class Plan:
     group: str = field(init=False)
 
     def __post_init__(self) -> None:
-        recipe = {k: v for k, v in self.config.as_dict().items() if k not in ("mini", "title", "citation")}
-        model = user_code(self.options.model) if self.options.model else ""
+        code = user_code(self.options.model) if self.options.model else ""
         data = (self.variant, self.inventory.fingerprint, self.protocol)
-        self.group = fingerprint(self.task.name, self.system, recipe, model, *data)
+        recipe, random = self.config.identity(), self.options.allow_random_weights
+        self.group = fingerprint(self.task.name, self.system, recipe, code, random, *data)
+
+    @property
+    def work(self) -> dict[str, Identity]:
+        """What makes each fold's run the same work as another."""
+        return {fold: Identity(self.group, fold, self.options.seed) for fold in self.folds}
 
     @property
     def overrides(self) -> list[str]:
@@ -95,7 +101,7 @@ class Plan:
         return "mini" if self.source.mini else self.inventory.variant
 
 
-def resolve_data(task: Task, choice: str, protocol: str) -> Source:
+def resolve_data(task: Task, choice: str, protocol: str, subsets: Sequence[str] = ()) -> Source:
     """The data that `auto`, `mini`, `full` or a folder means for `task`; writes the mini variant if it is needed.
 
     Raises:
@@ -106,7 +112,7 @@ def resolve_data(task: Task, choice: str, protocol: str) -> Source:
     if choice not in ("auto", "full"):
         return Source(Path(choice), False, f"the folder {choice}")
     try:
-        inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop", protocol)
+        inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop", protocol, subsets)
         if inventory.variant != "full":
             remedy = f"DATA={data_root()} takes it all the same"
             raise InputError(f"{data_root()} holds {inventory.variant} data, not the official", remedy=remedy)
@@ -143,15 +149,19 @@ def make_plan(options: RunOptions) -> Plan:
     if options.devices * options.nodes > 1:
         raise InputError("a run uses one device so far", "DEVICES, NODES", "run with DEVICES=1 NODES=1")
     system = options.system or task.default_system
-    protocol = protocol_of(task, options.protocol)
+    config = load_recipe(task, system, False, options.model, options.overrides)
+    stated = config.as_dict()
+    _check_data_settings(task, stated["data"])
+    protocol = protocol_of(task, options.protocol or stated["protocol"] or "")
     folds = task.protocols[protocol]
     if options.fold and options.fold not in (*folds, "all"):
         raise InputError(
             f"protocol {protocol} has no fold {options.fold!r}", remedy=did_you_mean(options.fold, (*folds, "all"))
         )
-    source = resolve_data(task, options.data, protocol)
+    subsets = _subsets(config)
+    source = resolve_data(task, options.data, protocol, subsets)
     config = load_recipe(task, system, source.mini, options.model, options.overrides)
-    inventory = task.load("datamodule").take_stock(source.root, config.as_dict()["data"]["on_error"], protocol)
+    inventory = task.load("datamodule").take_stock(source.root, stated["data"]["on_error"], protocol, subsets)
     if options.fold not in ("", "all"):
         folds = (options.fold,)
     elif source.mini and not options.fold:
@@ -159,6 +169,25 @@ def make_plan(options: RunOptions) -> Plan:
     whole = load_recipe(task, system, source.mini).as_dict()["trainer"]["max_steps"]
     scale = round(config.as_dict()["trainer"]["max_steps"] / whole, 6)
     return Plan(task, options.model or system, config, source, inventory, protocol, tuple(folds), options, scale)
+
+
+def _subsets(config: RecipeConfig) -> list[str]:
+    """Further parts of the data that any training of the system learns from."""
+    every = [name for training in config.trainings() for name in training.config.as_dict()["data"]["subsets"]]
+    return list(dict.fromkeys(every))
+
+
+def _check_data_settings(task: Task, settings: Mapping[str, Any]) -> None:
+    """Whether the task has the subsets and the label rule that the recipe asks for."""
+    module = task.load("datamodule")
+    for key, names, known in (
+        ("subsets", settings["subsets"], module.subsets),
+        ("labels", [settings["labels"]] if settings["labels"] else [], module.label_rules),
+    ):
+        for name in names:
+            if name not in known:
+                remedy = did_you_mean(name, known) if known else f"take data.{key} out"
+                raise InputError(f"task {task.name} has no {name!r}", f"data.{key}", remedy)
 
 
 def protocol_of(task: Task, name: str) -> str:

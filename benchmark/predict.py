@@ -156,7 +156,9 @@ def load_run(folder: Path) -> TaskModule:
         if not part.is_file():
             raise InputError("the run's folder is not whole", part, "run it again, or restore the file")
     task = get_task(record.task)
-    config = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+    # The file has them already, but not in the changes of its stages.
+    overrides = record.overrides[2:] if record.overrides[:1] == ["--model"] else record.overrides
+    config = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path, overrides)
     with random_weights_allowed():  # whatever they were, the run's own weights come next
         recipe = config.trainings()[-1].config.build()
         module: TaskModule = task.load("module")(recipe, task.classes_of(record.protocol))

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,15 @@ def read_published(path: Path) -> list[PublishedRow]:
             return _rows(csv.DictReader(file), path)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read the published scores: {error}", path, "give a CSV file in UTF-8") from error
+
+
+def headline(rows: Sequence[PublishedRow], system: str, metric: str, protocol: str) -> PublishedRow | None:
+    """The one figure to name for a system: not by class, if possible not selected on, and from a table of a paper."""
+    fit = [
+        row for row in rows if (row.system, row.metric, row.protocol, row.class_name) == (system, metric, protocol, "")
+    ]
+    ranked = sorted(fit, key=lambda row: (row.selection == "test", not row.table.startswith("Table")))
+    return ranked[0] if ranked else None
 
 
 def _rows(reader: "csv.DictReader[str]", path: Path) -> list[PublishedRow]:

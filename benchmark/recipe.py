@@ -70,6 +70,10 @@ class Selection:
     min_delta: float = 0.0
     start: int = 0
 
+    def __post_init__(self) -> None:
+        if (self.monitor, self.mode) == ("loss", "max"):
+            raise InputError("the best loss is the smallest", "selection.mode", "set it to min")
+
 
 @dataclass
 class Stage:
@@ -111,6 +115,7 @@ class Recipe:
         selection: Which weights are scored.
         postprocessing: What makes decisions of probabilities: of clips (classes) or of frames (events).
         stages: Trainings in order, the last of which is scored; none: one training of the recipe as it is.
+        protocol: Protocol that the source's figures are for, where it is not the task's first.
         external_data: Whether the system has seen other data than the task's (subtask 1C; pretrained weights).
         official: Whether this is the task's official baseline.
         mini: Keys that shrink on the mini variant.
@@ -132,11 +137,13 @@ class Recipe:
     selection: Selection = field(default_factory=Selection)
     postprocessing: ClassDecision | EventDecoder | None = None
     stages: list[Stage] = field(default_factory=list)
+    protocol: str | None = None
     external_data: bool = False
     official: bool = False
     mini: dict[str, Any] = field(default_factory=dict)
 
 
+DESCRIPTION = ("title", "citation", "parameters", "official", "external_data", "protocol", "mini")
 USER_HEAD = {"class_path": "benchmark.heads.GlobalMeanPool"}
 
 
@@ -173,7 +180,12 @@ class RecipeConfig:
 
     def as_yaml(self) -> str:
         """The complete recipe as YAML; parsing it again gives the same recipe."""
-        return str(self._parser.dump(self._namespace))
+        return str(self._parser.dump(self._namespace, skip_unset=False))
+
+    def identity(self) -> dict[str, Any]:
+        """What a system computes: the keys that differ from their defaults, without those that only describe it."""
+        stated = yaml.safe_load(str(self._parser.dump(self._namespace, skip_default=True)))
+        return {key: value for key, value in stated.items() if key not in DESCRIPTION}
 
     def build(self) -> Recipe:
         """New instances of all parts, drawn from torch's global random state."""
@@ -183,12 +195,21 @@ class RecipeConfig:
         """The trainings of the system in order; the last one's network is scored.
 
         Where the recipe has stages, each is the recipe with the stage's changes, and with the command line's again.
+
+        Raises:
+            InputError: Two stages have one name, the first has no stage before it to take labels from, or a change is
+                wrong.
         """
         content = self.as_dict()
         stages = content.pop("stages")
         if not stages:
             return [Training("", self, None, True)]
-        built = self.build().stages
+        built = [_stage(stage) for stage in stages]
+        names = [stage.name for stage in built]
+        if len(set(names)) < len(names):
+            raise InputError(f"two of the stages {', '.join(names)} have one name", "stages", "name their files apart")
+        if built[0].labels is not None:
+            raise InputError(f"there is no stage before {names[0]} to label its clips", "stages", "take its labels out")
         found = []
         for stage, instance in zip(stages, built, strict=True):
             changed = merge(content, stage["changes"])
@@ -236,12 +257,21 @@ def load_recipe(
     if mini:
         content = merge(content, content.get("mini", {}))
         for stage in content.get("stages", []):
-            stage["changes"] = merge(stage["changes"], stage["changes"].get("mini", {}))
+            changes = stage.get("changes") or {}
+            stage["changes"] = merge(changes, changes.get("mini", {}))
     if model is not None:
+        for stage in content.get("stages", []):
+            stage["changes"] = {k: v for k, v in (stage.get("changes") or {}).items() if k not in ("backbone", "head")}
         content = content | {"backbone": {"class_path": model}, "head": USER_HEAD}
         content |= {"title": f"the user's own {model}", "citation": "", "parameters": None, "official": False}
         place += f" with --model {model}"
     return RecipeConfig.parse(content, place, overrides)
+
+
+def _stage(content: dict[str, Any]) -> Stage:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Stage)
+    return Stage(**vars(parser.instantiate(parser.parse_object(content))))
 
 
 def fingerprint(*parts: Any) -> str:

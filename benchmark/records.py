@@ -253,6 +253,15 @@ def find_run(root: Path, task: str, system: str, identity: Identity, finished: b
     return None
 
 
+def was_stopped(root: Path, task: str, system: str, identity: Identity) -> bool:
+    """Whether the newest run of this work ended without a record, at whatever point."""
+    for path in sorted((root / task / system).glob("*/state.json"), reverse=True):
+        state = read_json(path)
+        if all(state.get(key) == value for key, value in dataclasses.asdict(identity).items()):
+            return not (path.parent / "record.json").exists() and is_stopped(state)
+    return False
+
+
 def is_stopped(state: dict[str, Any]) -> bool:
     """Whether the run with this state goes on no more: it says so, its process is gone, or it is silent for long."""
     if state["status"] != "running":

@@ -26,6 +26,7 @@ class Task:
         title: One line for people.
         classes: Class names in the official order.
         main_score: Key of the score that ranks systems (larger is better).
+        other_scores: Keys of the scores that tables show beside it; none: those that begin with the same word.
         chance: Main score on the mini variant of a system that has learnt nothing.
         mini_margin: How far above chance the default system must come on the mini variant; a test asserts it.
         protocols: Protocol name to its folds, the default protocol first.
@@ -59,11 +60,20 @@ class Task:
     citation: str
     url: str
     folder: Path = field(default=Path())
+    other_scores: tuple[str, ...] = ()
     protocol_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def classes_of(self, protocol: str) -> tuple[str, ...]:
         """Class names under a protocol, in the order of the outputs."""
         return self.protocol_classes.get(protocol, self.classes)
+
+    def is_shown(self, key: str) -> bool:
+        """Whether tables have a column for a score: the main score and those beside it, not those of single classes."""
+        if key == self.main_score or self.other_scores:
+            return key in (self.main_score, *self.other_scores)
+        family, _, detail = key.partition("/")
+        of_class = any(detail in self.classes_of(protocol) for protocol in self.protocols)
+        return family in (self.main_score.partition("/")[0], "accuracy") and "/" not in detail and not of_class
 
     def load(self, part: str) -> Any:
         """The object that the attribute `part` names by import path (e.g. `load("datamodule")`)."""

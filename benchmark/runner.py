@@ -112,6 +112,9 @@ class Run:
         step = self.trainer.global_step if self.trainer is not None else 0
         self.folder.write_state(status, step, self.seconds, message)
 
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+
     def _fail(self, error: BaseException) -> None:
         try:
             self._say("failed", f"{type(error).__name__}: {error}")
@@ -147,7 +150,7 @@ class Run:
         return record
 
     def _train(self, training: Training, before: "Trained | None") -> "Trained":
-        """One training; a stage that an earlier session has finished is read, not repeated."""
+        """One training; what an earlier session has finished is read, not repeated."""
         plan, last = self.plan, training.is_last
         pl.seed_everything(self.options.seed, workers=True, verbose=False)
         recipe = training.config.build()
@@ -158,17 +161,22 @@ class Run:
         )
         with self._timed("data"):
             data.prepare_data()
-            if training.labels is not None:
-                assert before is not None, "the first stage has no stage before it"
-                data.labels = training.labels.relabel(before.data, Predict(before.module, before.data))
         module: TaskModule = plan.task.load("module")(recipe, plan.task.classes_of(plan.protocol), self.options.seed)
         scored = self.folder.checkpoint(SCORED if last else f"scored-{training.name}")
-        if not last and scored.exists():
-            data.setup()
-            module.load_state_dict(torch.load(scored, weights_only=True, map_location="cpu"))
-            return Trained(recipe, module, data)
         suffix = f"-{training.name}" if training.name else ""
         saved = self.folder.checkpoint(f"last{suffix}")
+        if not scored.exists() and training.labels is not None:
+            assert before is not None, "the first stage has no labels to make"
+            with self._timed("data"):
+                predict = Predict(before.module, before.data, self._device(), lambda: self._say("running"))
+                data.labels = training.labels.relabel(before.data, predict)
+        if scored.exists():
+            data.setup()
+            module.load_state_dict(torch.load(scored, weights_only=True, map_location="cpu"))
+            self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
+            if last:
+                self.trainer = self._make_trainer(training, recipe, None, saved, module)
+            return Trained(recipe, module, data)
         best = self._best_checkpoint(recipe, training, f"best{suffix}")
         trainer = self.trainer = self._make_trainer(training, recipe, best, saved, module)
         resumes = self.resumed and saved.exists()
@@ -198,6 +206,10 @@ class Run:
         if not recipe.data.valid_fraction and training.labels is None:
             remedy = "hold one out, e.g. --data.valid_fraction 0.1"
             raise InputError("selection.monitor needs a validation part", "data.valid_fraction", remedy)
+        every = min(recipe.trainer.val_every, recipe.trainer.max_steps)
+        if selection.start > recipe.trainer.max_steps // every * every:
+            what = f"no validation counts: the last is before step {selection.start}"
+            raise InputError(what, "selection.start", "lower it, or raise trainer.max_steps")
         folder = self.folder.checkpoint(name).parent
         return BestCheckpoint(selection, folder, name)
 
@@ -307,7 +319,7 @@ class Run:
         )
 
     def _leave(self, data: ClipDataModule, module: TaskModule, record: RunRecord, loggers: Sequence[Logger]) -> None:
-        """Predictions, submission, picture, and last of all the record."""
+        """Predictions, submission, the record, and a picture, without which the run counts all the same."""
         table = module.table
         assert table is not None
         examples = [data.examples[clip] for clip in table.clip]
@@ -327,23 +339,31 @@ class Run:
             **frames,
         )
         data.write_submission(self.folder.path / "submission.csv", table, examples, module.decisions(table))
+        self.folder.finish(record)
         picture = self.folder.path / "scores.png"
         module.plot(picture, table, examples, f"{record.task} / {record.system} / {record.fold} ({record.variant})")
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("scores", [str(picture)])
-        self.folder.finish(record)
         self._say("finished")
 
 
-def runs_of(plan: Plan) -> Iterator[Run | Path]:
+def repeats_stopped(plans: Sequence[Plan]) -> bool:
+    """Whether a command repeats one that was stopped: the newest run of some of its work has no record."""
+    root = runs_root()
+    return any(
+        plan.options.resume == "auto" and records.was_stopped(root, plan.task.name, plan.system, work)
+        for plan in plans
+        for work in plan.work.values()
+    )
+
+
+def runs_of(plan: Plan, repeats: bool) -> Iterator[Run | Path]:
     """The plan's runs, fold by fold; where the command repeats one that was stopped, folders of folds already done."""
     root, names = runs_root(), (plan.task.name, plan.system)
-    identities = {fold: Identity(plan.group, fold, plan.options.seed) for fold in plan.folds}
-    stopped = {fold for fold, work in identities.items() if records.find_run(root, *names, work, finished=False)}
-    repeats = plan.options.resume == "auto" and stopped
-    for fold, work in identities.items():
-        done = records.find_run(root, *names, work, finished=True) if repeats and fold not in stopped else None
+    for fold, work in plan.work.items():
+        stopped = records.was_stopped(root, *names, work)
+        done = records.find_run(root, *names, work, finished=True) if repeats and not stopped else None
         yield done.path if done is not None else Run(plan, fold)
 
 

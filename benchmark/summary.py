@@ -1,5 +1,6 @@
 """What a run prints at its end: its scores, the published rows for orientation, and what to do next."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.metrics import mean_over_folds
-from benchmark.published import PublishedRow, read_published
+from benchmark.published import PublishedRow, headline, read_published
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 
@@ -69,20 +70,17 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
         task: The task.
         runs: Runs of one group and seed, one a fold.
     """
-    family, classes = task.main_score.split("/")[0], task.classes_of(runs[0].protocol)
-    keys = [
-        key
-        for key in mean_over_folds([run.scores for run in runs])
-        if key.split("/")[0] == family and key.rpartition("/")[2] not in classes
-    ]
+    keys = [key for key in mean_over_folds([run.scores for run in runs]) if task.is_shown(key)]
     everything = read_published(task.folder / "published.csv")
     near = [
         row
         for row in everything
-        if row.metric in keys and not row.class_name
-        if row.system == runs[0].system
-        or row.role != "entry"
-        or (row.protocol == runs[0].protocol and row.selection != "test")
+        if (row.metric in keys and not row.class_name)
+        and (
+            row.system == runs[0].system
+            or row.role != "entry"
+            or (row.protocol == runs[0].protocol and row.selection != "test")
+        )
     ]
     rows: dict[tuple[str, str, str, str], dict[str, PublishedRow]] = {}
     for row in near:
@@ -160,10 +158,12 @@ def print_cross_task(console: Console, results: Sequence[tuple[Task, Sequence[Ru
 
 
 def _headlines(task: Task, run: RunRecord) -> list[PublishedRow]:
-    """Published main scores of the same system, the official baseline and the winner; one row a system and split."""
+    """Published main scores of the same system, the official baseline and the winner, one a protocol."""
     rows = [row for row in read_published(task.folder / "published.csv") if row.metric == task.main_score]
-    chosen = [row for row in rows if not row.class_name and (row.system == run.system or row.role != "entry")]
-    return list({(row.system, row.protocol, row.split): row for row in reversed(chosen)}.values())[::-1]
+    names = [row.system for row in rows if not row.class_name and (row.system == run.system or row.role != "entry")]
+    protocols = dict.fromkeys([run.protocol, *(row.protocol for row in rows)])
+    found = [headline(rows, name, task.main_score, protocol) for protocol in protocols for name in dict.fromkeys(names)]
+    return [row for row in found if row is not None]
 
 
 def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRecord], example: Path | None) -> None:
@@ -182,6 +182,7 @@ def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRe
             f"  {folder}/  record.json  predictions.npz  submission.csv  scores.png",
             sep="\n",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         if run.skipped:
@@ -193,10 +194,11 @@ def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRe
     python = Path(sys.executable)
     python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     console.print(
-        f"next: {python} -m benchmark predict {runs[0].group} {example} --plot out.png",
+        f"next: {python} -m benchmark predict {runs[0].group} {shlex.quote(str(example))} --plot out.png",
         "      make leaderboard",
         sep="\n",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
 

@@ -32,16 +32,21 @@ def read_rows(path: Path, delimiter: str = ",", ragged: bool = False) -> list[Ro
         ragged: Accept rows of different width.
 
     Raises:
-        InputError: The file cannot be read or is empty, or (not `ragged`) a row is not as wide as the first.
+        InputError: The file cannot be read or is empty, a quotation mark is not closed, or (not `ragged`) a row is not
+            as wide as the first.
     """
     rows: list[Row] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=delimiter)
+            end = 0
             for cells in reader:
-                row = Row(reader.line_num, [cell.strip() for cell in cells])
+                row, end = Row(end + 1, [cell.strip() for cell in cells]), reader.line_num
                 if not any(row.cells):
                     continue
+                if row.line != end:  # else the rows between would be one cell, and nobody would miss them
+                    remedy = "close it, or take it out"
+                    raise InputError("a quotation mark is not closed on its line", f"{path}:{row.line}", remedy)
                 if rows and not ragged and len(row.cells) != len(rows[0].cells):
                     found = f"{len(row.cells)} cells where the first row has {len(rows[0].cells)}"
                     raise InputError(found, f"{path}:{row.line}")
@@ -63,9 +68,9 @@ def columns(path: Path, header: Row, required: Sequence[str]) -> dict[str, int]:
     missing = [name for name in required if name not in header.cells]
     if missing:
         raise InputError(
-            f"no column {' and no column '.join(missing)}; found: {', '.join(header.cells)}",
+            f"no column {few(missing)}; found: {few(header.cells)}",
             f"{path}:{header.line}",
-            f"the first line must name {', '.join(required)}",
+            f"the first line must name {few(required)}",
         )
     return {name: place for place, name in enumerate(header.cells)}
 

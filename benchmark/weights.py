@@ -97,15 +97,7 @@ def _read(path: Path) -> dict[str, Any]:
             with np.load(path, allow_pickle=False) as arrays:
                 return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(
             f"cannot read the weights: {reason}", path, "expected a state dict of tensors, or .npz of arrays"

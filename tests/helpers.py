@@ -21,7 +21,9 @@ def mini_data(task: Task, settings: DataSettings, protocol: str, fold: str) -> C
     root = write_mini(task)
     data_class = task.load("datamodule")
     store = store_folder(cache_root(), task.name, root, settings.sample_rate, settings.mono)
-    return data_class(data_class.take_stock(root, "stop", protocol), store, settings, protocol, fold, 0)
+    return data_class(
+        data_class.take_stock(root, "stop", protocol, settings.subsets), store, settings, protocol, fold, 0
+    )
 
 
 def make_record(**changes):

@@ -34,8 +34,8 @@ class SceneCNN(nn.Module):
     """Two 7x7 convolutions with normalisation over the frequency axis, and a dense layer on the whole clip.
 
     5x5 pooling, then pooling over four bins and all of the time; a share of the activations is dropped after each
-    pooling and after the dense layer (by the head, `UniformDense(dropout=0.3)`, which is the second dense layer).
-    Convolutions start Glorot-uniform, the dense layer uniform within 0.05, all biases at 0.
+    pooling and after the dense layer (by the head, `Dense(dropout=0.3, init="uniform")`, the second
+    dense layer). Convolutions start Glorot-uniform, the dense layer uniform within 0.05, all biases at 0.
 
     Source: card `task1-baseline-tut`, model table.
 

@@ -43,7 +43,7 @@ class VGGish(nn.Module):
     """
 
     input = "features"
-    random_weights: bool
+    random_weights: Tensor
 
     def __init__(self, weights: str = "vggish-10086976.pth", pca: str | None = "vggish_pca_params.npz") -> None:
         super().__init__()
@@ -55,7 +55,8 @@ class VGGish(nn.Module):
         if state:
             self.load_state_dict(state, assign=True)
         whitening = load_weights(pca, PCA_SHAPES, PCA_SOURCE) if pca else None
-        self.random_weights = state is None or (pca is not None and whitening is None)
+        random = state is None or (pca is not None and whitening is None)
+        self.register_buffer("random_weights", torch.tensor(random))  # a checkpoint keeps what it was trained with
         if pca:
             whitening = whitening or {"pca_eigen_vectors": torch.eye(SIZE), "pca_means": torch.zeros(SIZE, 1)}
             for name, tensor in whitening.items():

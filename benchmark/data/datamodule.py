@@ -9,9 +9,10 @@ A batch is a dict:
 - `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -58,8 +59,10 @@ class DataSettings:
         valid_fraction: Share of the training part held out to select on.
         mono: Average the channels.
         each_channel: Where they are not averaged: make every channel a window of its own.
-        undersample: Draw as many clips of each class in every pass as the rarest class has.
-        labels: How labels are made of several annotators' votes, where a task has them.
+        undersample: Draw as many windows of each class in every pass as the rarest class has.
+        drop_rest: Leave out the end of a clip that fills no whole window.
+        subsets: Further parts of the task's data to learn from, such as its unlabelled clips.
+        labels: How labels are made of several annotators' votes; null: the task's first rule.
         on_error: What a broken or missing file does: `stop` the run, or `skip` the clip and count it in the record.
     """
 
@@ -72,6 +75,8 @@ class DataSettings:
     mono: bool = True
     each_channel: bool = False
     undersample: bool = False
+    drop_rest: bool = False
+    subsets: list[str] = field(default_factory=list)
     labels: str | None = None
     on_error: OnError = "stop"
 
@@ -79,10 +84,14 @@ class DataSettings:
         for name in ("sample_rate", "clip_seconds", "batch_size", "eval_batch_size", "hop_seconds"):
             if (value := getattr(self, name)) is not None and value <= 0:
                 raise InputError(f"{name} must be positive, not {value}", f"data.{name}")
+        for name in ("clip_seconds", "hop_seconds"):
+            if (value := getattr(self, name)) is not None and round(value * self.sample_rate) < 1:
+                raise InputError(f"{name} of {value} is less than a sample", f"data.{name}")
         if not 0 <= self.valid_fraction < 1:
             raise InputError(f"valid_fraction must be in [0, 1), not {self.valid_fraction}", "data.valid_fraction")
-        if self.mono and self.each_channel:
-            raise InputError("each_channel needs the channels", "data.each_channel", "set data.mono to false")
+        if self.mono == self.each_channel:
+            what = "each_channel needs the channels" if self.mono else "channels are averaged or taken each by itself"
+            raise InputError(what, "data.mono, data.each_channel", "set one of them to true and the other to false")
 
 
 class WindowDataset(Dataset[Batch]):
@@ -95,13 +104,21 @@ class WindowDataset(Dataset[Batch]):
         length: Samples of a window.
         hop: Samples between two windows of a clip.
         each_channel: Whether every channel makes a window of its own.
+        drop_rest: Whether the end of a clip that fills no whole window is left out.
     """
 
     def __init__(
-        self, store: WaveformStore, clips: Indices, targets: Tensor, length: int, hop: int, each_channel: bool = False
+        self,
+        store: WaveformStore,
+        clips: Indices,
+        targets: Tensor,
+        length: int,
+        hop: int,
+        each_channel: bool = False,
+        drop_rest: bool = False,
     ) -> None:
         self.store, self.targets, self.length = store, targets, length
-        starts = [window_starts(int(store.lengths[clip]), length, hop) for clip in clips]
+        starts = [window_starts(int(store.lengths[clip]), length, hop, drop_rest) for clip in clips]
         self.channels = store.channels if each_channel else 1
         self.each_channel = each_channel
         self.clip = np.repeat(clips, [len(s) * self.channels for s in starts])
@@ -134,14 +151,16 @@ def _joined(parts: Sequence[Indices]) -> Indices:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
 
-def window_starts(length: int, window: int, hop: int) -> Indices:
+def window_starts(length: int, window: int, hop: int, drop_rest: bool = False) -> Indices:
     """First samples of the windows that cover a clip.
 
     The last window ends with the clip; a rest shorter than a tenth of a window gets no window of its own, so that
-    a clip a few samples over length is not scored twice.
+    a clip a few samples over length is not scored twice. With `drop_rest` no rest gets one.
     """
     starts = np.arange(0, max(length - window, 0) + 1, hop, dtype=np.int64)
     rest = length - (starts[-1] + window)
+    if drop_rest:
+        return starts
     return np.append(starts, length - window) if rest > window // 10 else starts
 
 
@@ -157,11 +176,15 @@ class Labels:
 class ClipDataModule(pl.LightningDataModule, ABC):
     """Splits, store and loaders of one task.
 
-    A task implements `take_stock` (read the official files), `split` (its protocols) and `write_submission`.
+    A task implements `take_stock` (read the official files and how they are divided) and `write_submission`.
 
     Attributes:
         channels: Channels of every official file; None where they differ.
         one_rate: Whether all official files have one sample rate.
+        rate: That rate in Hz, for `data status`.
+        seconds: Shortest and longest official clip, for `data status`.
+        subsets: Names of further parts of the data that a recipe may learn from (`data.subsets`).
+        label_rules: Names of the ways to make labels of several annotators' votes (`data.labels`), the default first.
 
     Args:
         inventory: What `take_stock` found.
@@ -174,6 +197,10 @@ class ClipDataModule(pl.LightningDataModule, ABC):
 
     channels: ClassVar[int | None] = None
     one_rate: ClassVar[bool] = False
+    rate: ClassVar[int | None] = None
+    seconds: ClassVar[tuple[float, float] | None] = None
+    subsets: ClassVar[tuple[str, ...]] = ()
+    label_rules: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, inventory: Inventory, store: Path, settings: DataSettings, protocol: str, fold: str, seed: int
@@ -186,16 +213,18 @@ class ClipDataModule(pl.LightningDataModule, ABC):
 
     @classmethod
     @abstractmethod
-    def take_stock(cls, root: Path, on_error: OnError, protocol: str) -> Inventory:
-        """Read the official label files below `root` that the protocol needs, and find their audio.
+    def take_stock(cls, root: Path, on_error: OnError, protocol: str, subsets: Sequence[str] = ()) -> Inventory:
+        """Read the official label files below `root` that the protocol and the subsets need, and find their audio.
 
         Raises:
             InputError: Files are missing or wrong (and `on_error` is `stop`).
         """
 
-    @abstractmethod
     def split(self, examples: Sequence[Example]) -> tuple[Indices, Indices]:
-        """Training and test examples of this protocol and fold."""
+        """Training and test examples of the fold."""
+        part = self.inventory.parts[self.fold]
+        train, test = (np.flatnonzero([e.clip_id in clips for e in examples]) for clips in part)
+        return train, test
 
     @abstractmethod
     def write_submission(
@@ -245,7 +274,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
             raise BenchmarkError("another process changed the waveform store", self.store_path, "run again")
         train, test = self.split(self.examples)
         valid = test[:0]
-        if self.settings.valid_fraction:
+        if self.settings.valid_fraction and len(train):
             train, valid = self.hold_out(self.examples, train, self.settings.valid_fraction)
             if not len(valid):
                 raise InputError("the validation part has no clips", "data.valid_fraction", "hold out more")
@@ -265,7 +294,9 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         rate, settings = self.settings.sample_rate, self.settings
         hop = settings.hop_seconds or settings.clip_seconds
         length = round(settings.clip_seconds * rate)
-        return WindowDataset(self.store, clips, targets, length, round(hop * rate), settings.each_channel)
+        return WindowDataset(
+            self.store, clips, targets, length, round(hop * rate), settings.each_channel, settings.drop_rest
+        )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless shuffled batches that start at the trainer's global step."""
@@ -278,9 +309,16 @@ class ClipDataModule(pl.LightningDataModule, ABC):
             lambda: trainer.global_step,
             trainer.global_rank,
             trainer.world_size,
-            self.train.targets[self.train.clip].argmax(1).numpy() if self.settings.undersample else None,
+            self._train_classes() if self.settings.undersample else None,
         )
         return DataLoader(self.train, batch_sampler=batches, collate_fn=_as_cut)
+
+    def _train_classes(self) -> Indices:
+        targets = self.train.targets[self.train.clip]
+        if targets.shape[1] < 2 or not bool(((targets.sum(1) - 1).abs() < 1e-4).all()):
+            remedy = "set it to false: here a clip can have several classes, or none"
+            raise InputError("undersampling needs exactly one class a clip", "data.undersample", remedy)
+        return targets.argmax(1).numpy()
 
     def statistics_dataloader(self) -> DataLoader[Batch]:
         """Every training window once, in order, on every rank: what normalisation is fitted on."""
@@ -307,15 +345,8 @@ def _as_cut(batch: Any) -> Any:
 
 def strata(examples: Sequence[Example], generator: np.random.Generator) -> list[Indices]:
     """The places of the examples of each (target, group), each shuffled."""
-    found: dict[tuple[tuple[float, ...], str], list[int]] = {}
+    found: dict[tuple[tuple[float | None, ...], str], list[int]] = {}
     for index, example in enumerate(examples):
-        found.setdefault((example.target, example.group), []).append(index)
+        known = tuple(None if math.isnan(value) else value for value in example.target)  # NaN equals nothing
+        found.setdefault((known, example.group), []).append(index)
     return [generator.permutation(members) for members in found.values()]
-
-
-def stratified_folds(examples: Sequence[Example], n_folds: int, seed: int) -> Indices:
-    """A fold number in 0 … n_folds - 1 for every example, spread evenly over each (target, group)."""
-    order = np.concatenate(strata(examples, np.random.default_rng(seed)))
-    folds = np.zeros(len(examples), dtype=np.int64)
-    folds[order] = np.arange(len(examples)) % n_folds
-    return folds

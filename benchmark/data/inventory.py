@@ -1,11 +1,13 @@
 """What lies at a data root: the clips of a task, how complete they are, and what the data is therefore called."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from benchmark.errors import InputError
 from benchmark.tabular import few
@@ -32,6 +34,7 @@ class Example:
         target: A value per class: 1 or 0, a share of annotators, or NaN where it is not known.
         group: The subset it belongs to or is scored with: a data set, a device, a list of the challenge.
         events: Its sound events, where they are annotated.
+        cluster: What must not be divided between training and validation: a recording place, a session, a sensor.
     """
 
     clip_id: str
@@ -39,6 +42,14 @@ class Example:
     target: tuple[float, ...]
     group: str
     events: tuple[Event, ...] = ()
+    cluster: str = ""
+
+
+class Parts(NamedTuple):
+    """The listed clips, also missing ones, that a fold trains on and those that it tests."""
+
+    train: frozenset[str]
+    test: frozenset[str]
 
 
 class Count(NamedTuple):
@@ -59,6 +70,7 @@ class Inventory:
         summary: One line for people.
         missing: Listed clip to the reason why it is left out.
         strangers: Audio file that no list names to the reason why it is left out.
+        parts: How each fold of the protocol divides the listed clips.
     """
 
     examples: list[Example]
@@ -66,6 +78,7 @@ class Inventory:
     summary: str
     missing: dict[str, str] = field(default_factory=dict)
     strangers: dict[str, str] = field(default_factory=dict)
+    parts: Mapping[str, Parts] = field(default_factory=dict)
 
     @property
     def listed(self) -> int:
@@ -85,14 +98,40 @@ class Inventory:
             return f"custom:{self.fingerprint}"
         return f"partial:{len(self.examples) / self.listed:.4f}" if self.missing else "full"
 
+    @property
+    def _folds(self) -> list[tuple[str, Parts]]:
+        return sorted(self.parts.items())
+
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of clip ids, groups, labels, events and file sizes."""
+        """Hash of all that is known of the clips, of their files' sizes and of their division."""
         digest = hashlib.sha256()
         for example in self.examples:
-            about = (example.clip_id, example.group, example.target, example.events, example.path.stat().st_size)
-            digest.update(f"{about}\n".encode())
+            places = [(fold, example.clip_id in part.train, example.clip_id in part.test) for fold, part in self._folds]
+            about = (example.clip_id, example.group, example.target, example.events, example.cluster, places)
+            digest.update(f"{about} {example.path.stat().st_size}\n".encode())
         return digest.hexdigest()[:12]
+
+
+def deal_folds(strata: Mapping[str, Hashable], folds: Sequence[str], seed: int) -> dict[str, Parts]:
+    """Fixed folds of clips, each stratum spread evenly; deal them to all listed clips, whether they are there or not.
+
+    Args:
+        strata: Clip id to what is spread evenly, e.g. its label.
+        folds: Names of the folds.
+        seed: Seed of the deal.
+
+    Returns:
+        Fold to its parts: it tests what it was dealt, and trains on the rest.
+    """
+    generator = np.random.default_rng(seed)
+    members: dict[Hashable, list[str]] = {}
+    for clip, stratum in strata.items():
+        members.setdefault(stratum, []).append(clip)
+    order = [clips[place] for clips in members.values() for place in generator.permutation(len(clips))]
+    everything = frozenset(order)
+    dealt = {fold: frozenset(order[place :: len(folds)]) for place, fold in enumerate(folds)}
+    return {fold: Parts(everything - test, test) for fold, test in dealt.items()}
 
 
 def require_folders(title: str, root: Path, needed: Sequence[str], sources: str) -> None:
@@ -140,8 +179,10 @@ def match_audio(
         if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     }
     missing = {}
-    for clip, path in listed.items():
-        if root not in path.parents or ".." in path.parts[len(root.parts) :]:
+    below = "" if root == Path() else f"{root}/".replace("//", "/")
+    for clip, path in listed.items():  # strings: pathlib takes seconds for tens of thousands of clips
+        inside = f"/{str(path)[len(below) :]}/"
+        if not str(path).startswith(below) or "/../" in inside or inside.startswith("//"):
             raise InputError(f"clip '{clip}' would lie outside of the data folder", path, "correct its name")
         if path not in there and not path.is_file():
             missing[clip] = f"{path.relative_to(root)} is missing"

@@ -6,9 +6,7 @@ A head's input is a feature map `(batch, dim, time, frequency)`, a sequence `(ba
 
 from benchmark.heads.framewise import FrequencyMaxTimeMean, MeanProbability
 from benchmark.heads.max_pool_dense import MaxPoolDense
-from benchmark.heads.normal_init import NormalInitMaxPool
 from benchmark.heads.pooling import Dense, GlobalMaxPool, GlobalMeanPool
-from benchmark.heads.uniform import UniformDense
 
 __all__ = [
     "Dense",
@@ -17,6 +15,4 @@ __all__ = [
     "GlobalMeanPool",
     "MaxPoolDense",
     "MeanProbability",
-    "NormalInitMaxPool",
-    "UniformDense",
 ]

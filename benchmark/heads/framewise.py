@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.errors import InputError
-from benchmark.heads.pooling import _GlobalPool, valid_frames
+from benchmark.heads.pooling import GlobalPool, classifier, valid_frames
 
 
-class FrequencyMaxTimeMean(_GlobalPool):
+class FrequencyMaxTimeMean(GlobalPool):
     """Maximum over frequency, mean over valid time, then a linear layer; for frames without the mean.
 
     The weights start He-uniform, the bias at 0. Source: card `crosstask-surrey-cnn48`, Task 4 variant.
@@ -38,12 +38,7 @@ class MeanProbability(nn.Module):
 
     def __init__(self, dim: int, n_classes: int) -> None:
         super().__init__()
-        for name, value in (("dim", dim), ("n_classes", n_classes)):
-            if value < 1:
-                raise InputError(f"{name} must be at least 1, not {value}", f"head.{name}")
-        self.classifier = nn.Linear(dim, n_classes)
-        nn.init.xavier_uniform_(self.classifier.weight)
-        nn.init.zeros_(self.classifier.bias)
+        self.classifier = classifier(dim, n_classes, "glorot")
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits of the mean probability.

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
-from benchmark.heads.pooling import GlobalMaxPool
+from benchmark.heads.pooling import GlobalMaxPool, classifier
 
 
 class MaxPoolDense(GlobalMaxPool):
@@ -29,12 +29,9 @@ class MaxPoolDense(GlobalMaxPool):
             raise InputError(f"hidden must be at least 1, not {hidden}", "MaxPoolDense.hidden")
         if not 0 <= dropout < 1:
             raise InputError(f"dropout must be in [0, 1), not {dropout}", "MaxPoolDense.dropout")
-        super().__init__(hidden, n_classes)
-        dense = nn.Linear(dim, hidden)
+        super().__init__(hidden, n_classes, "uniform")
+        dense = classifier(dim, hidden, "uniform")
         self.hidden = nn.Sequential(nn.Dropout(dropout), dense, nn.ReLU(), nn.Dropout(dropout))
-        for layer in (dense, self.classifier):
-            nn.init.uniform_(layer.weight, -0.05, 0.05)
-            nn.init.zeros_(layer.bias)
 
     def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:
         """The hidden layer's activations."""

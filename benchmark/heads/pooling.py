@@ -1,11 +1,15 @@
 """Clip heads: one pooling over all that is not padding, and one linear classifier."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+
+Init = Literal["he", "glorot", "uniform", "narrow"]
 
 
 def valid_frames(valid: Tensor, frames: int) -> Tensor:
@@ -22,10 +26,18 @@ def valid_frames(valid: Tensor, frames: int) -> Tensor:
     return ((valid - 2e-7) * frames).ceil().long().clamp(1, frames)
 
 
-class _GlobalPool(nn.Module, ABC):
-    def __init__(self, dim: int, n_classes: int) -> None:
+class GlobalPool(nn.Module, ABC):
+    """Pools all that is not padding to one vector, then a linear layer; also frame by frame.
+
+    Args:
+        dim: Channels of the backbone's output.
+        n_classes: Outputs.
+        init: How the weights start; see `classifier`.
+    """
+
+    def __init__(self, dim: int, n_classes: int, init: Init = "he") -> None:
         super().__init__()
-        self.classifier = _linear(dim, n_classes)
+        self.classifier = classifier(dim, n_classes, init)
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits.
@@ -71,14 +83,13 @@ class _GlobalPool(nn.Module, ABC):
         """`(batch, dim)` of `x` `(batch, time, dim, frequency)`, whose first `frames` `(batch,)` frames are real."""
 
 
-class GlobalMaxPool(_GlobalPool):
+class GlobalMaxPool(GlobalPool):
     """Maximum over valid time and all frequencies, then a linear layer.
-
-    The weights start He-uniform (card `crosstask-surrey-cnn48`), the bias at 0.
 
     Args:
         dim: Channels of the backbone's output.
         n_classes: Outputs.
+        init: How the weights start; see `classifier`.
     """
 
     def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:
@@ -86,14 +97,13 @@ class GlobalMaxPool(_GlobalPool):
         return x.masked_fill(padding, -torch.inf).amax((1, 3))
 
 
-class GlobalMeanPool(_GlobalPool):
+class GlobalMeanPool(GlobalPool):
     """Mean over valid time and all frequencies, then a linear layer.
-
-    The weights start He-uniform, the bias at 0.
 
     Args:
         dim: Channels of the backbone's output.
         n_classes: Outputs.
+        init: How the weights start; see `classifier`.
     """
 
     def pool(self, x: Tensor, padding: Tensor, frames: Tensor) -> Tensor:
@@ -104,23 +114,22 @@ class GlobalMeanPool(_GlobalPool):
 class Dense(nn.Module):
     """Dropout and a linear layer on an embedding.
 
-    The weights start He-uniform, the bias at 0.
-
     Args:
         dim: Size of the embedding.
         n_classes: Outputs.
         dropout: Share of the inputs that is dropped in training.
+        init: How the weights start; see `classifier`.
 
     Raises:
         InputError: `dropout` is not in [0, 1).
     """
 
-    def __init__(self, dim: int, n_classes: int, dropout: float = 0.0) -> None:
+    def __init__(self, dim: int, n_classes: int, dropout: float = 0.0, init: Init = "he") -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise InputError(f"dropout must be in [0, 1), not {dropout}", "Dense.dropout")
         self.dropout = nn.Dropout(dropout)
-        self.classifier = _linear(dim, n_classes)
+        self.classifier = classifier(dim, n_classes, init)
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits.
@@ -142,11 +151,32 @@ class Dense(nn.Module):
         return self.classifier(self.dropout(x))  # type: ignore[no-any-return]
 
 
-def _linear(dim: int, n_classes: int) -> nn.Linear:
+def classifier(dim: int, n_classes: int, init: Init) -> nn.Linear:
+    """A linear layer whose bias starts at 0.
+
+    Args:
+        dim: Inputs.
+        n_classes: Outputs.
+        init: How the weights start. `he`: He-uniform (card `crosstask-surrey-cnn48`); `glorot`: Glorot-uniform;
+            `uniform`: within 0.05, what the framework of several baselines of 2018 calls so (card
+            `task1-baseline-tut`); `narrow`: normal with deviation 0.001, cut at two deviations (card
+            `task2-fsdkaggle2018-baseline`).
+
+    Raises:
+        InputError: `dim` or `n_classes` is below 1, or there is no such `init`.
+    """
     for name, value in (("dim", dim), ("n_classes", n_classes)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, not {value}", f"head.{name}")
     linear = nn.Linear(dim, n_classes)
-    nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
+    start: dict[str, Callable[[Tensor], Tensor]] = {
+        "he": lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"),
+        "glorot": nn.init.xavier_uniform_,
+        "uniform": lambda weight: nn.init.uniform_(weight, -0.05, 0.05),
+        "narrow": lambda weight: nn.init.trunc_normal_(weight, std=1e-3, a=-2e-3, b=2e-3),
+    }
+    if init not in start:
+        raise InputError(f"init must be one of {', '.join(start)}, not {init!r}", "head.init")
+    start[init](linear.weight)
     nn.init.zeros_(linear.bias)
     return linear

@@ -9,7 +9,6 @@ __all__ = [
     "DoubleThreshold",
     "EventDecoder",
     "MedianFilter",
-    "Postprocessing",
     "ThresholdedArgmax",
     "WholeClip",
 ]

@@ -40,7 +40,7 @@ class WholeClip(EventDecoder):
     ) -> list[Event]:
         """One event for each class above the threshold."""
         there = len(frames) * frame_seconds
-        end = self.seconds if there > self.seconds - EDGE_SECONDS else float(there)
+        end = self.seconds if abs(there - self.seconds) < EDGE_SECONDS else float(there)
         return [Event(0.0, end, classes[k]) for k in np.flatnonzero(tags > self.threshold).tolist()]
 
 

@@ -1,6 +1,7 @@
 """One base module for a kind of problem: one class a clip, several classes a clip, events in time."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -8,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.data.datamodule import Batch, Event
+from benchmark.data.datamodule import Batch, Event, Example
 from benchmark.errors import InputError
 from benchmark.heads.pooling import valid_frames
 from benchmark.metrics.clips import ClipTable
 from benchmark.metrics.frames import FramePredictions
+from benchmark.plots import plot_confusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.training.module import Outputs, TaskModule
 
@@ -32,22 +34,36 @@ class SingleLabelModule(TaskModule):
         """Softmax over classes."""
         return logits.softmax(dim=1)
 
+    def configure_head(self) -> None:
+        """Set `head`, and check `postprocessing`, which is needed only after the training."""
+        super().configure_head()
+        decide = self.recipe.postprocessing
+        if decide is not None and not isinstance(decide, ClassDecision):
+            raise InputError(f"{type(decide).__name__} does not choose a class", "postprocessing", "take it out")
+        self.decision = decide
+
     def decide(self, probability: NDArray[Any]) -> NDArray[np.int64]:
         """Class indices `(clips,)`: the most probable class, the first of equals, or what `postprocessing` says."""
-        decide = self.recipe.postprocessing
-        if decide is None:
-            return np.asarray(probability.argmax(axis=1), dtype=np.int64)
-        if not isinstance(decide, ClassDecision):
-            raise InputError(f"{type(decide).__name__} does not choose a class", "postprocessing", "take it out")
-        return np.asarray(decide(probability), dtype=np.int64)
+        chosen = probability.argmax(axis=1) if self.decision is None else self.decision(probability)
+        return np.asarray(chosen, dtype=np.int64)
 
     def decisions(self, table: ClipTable) -> Sequence[int]:
         """The class index of each clip."""
         return [int(index) for index in self.decide(table.probability)]
 
+    def plot(self, path: Path, table: ClipTable, examples: Sequence[Example], title: str) -> None:
+        """Confusion matrix."""
+        plot_confusion(path, table.target.argmax(1), self.decide(table.probability), self.classes, title)
+
 
 class MultiLabelModule(TaskModule):
-    """Each class is present or absent by itself: sigmoid outputs."""
+    """Each class is present or absent by itself: sigmoid outputs, which are the answer."""
+
+    def configure_head(self) -> None:
+        """Set `head`, and refuse what this kind of problem would ignore."""
+        super().configure_head()
+        if self.recipe.postprocessing is not None and not self.has_frames:
+            raise InputError("probabilities are the answer, nothing is decided", "postprocessing", "take it out")
 
     def activate(self, logits: Tensor) -> Tensor:
         """Sigmoid of each logit."""
@@ -60,6 +76,7 @@ class DetectionModule(MultiLabelModule):
     A loss whose class says `on = "frames"` is called with frame logits, clip targets and the number of valid frames.
     """
 
+    has_frames = True
     frame_seconds: float
 
     def configure_head(self) -> None:

@@ -1,12 +1,14 @@
 """Label sources: where the labels of a training stage come from, when they are not the given ones."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from benchmark.data.datamodule import Batch, ClipDataModule, Indices, Labels
 from benchmark.errors import InputError
@@ -34,18 +36,27 @@ class Predict:
     Args:
         module: The network, a `TaskModule`.
         data: Its data.
+        device: Where it computes.
+        beat: Called after every batch.
     """
 
-    def __init__(self, module: Any, data: ClipDataModule) -> None:
-        self.module, self.data = module, data
+    def __init__(
+        self,
+        module: Any,
+        data: ClipDataModule,
+        device: torch.device | str = "cpu",
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.module, self.data, self.device, self.beat = module, data, torch.device(device), beat
 
     def __call__(self, clips: Indices) -> ClipTable:
         """The table of some clips, in rising order of their index."""
-        self.module.eval()
+        self.module.to(self.device).eval()
         self.module.predictions.reset()
         with torch.inference_mode():
             for batch in self._batches(clips):
-                self.module.evaluate(self.module.transfer_batch_to_device(batch, self.module.device, 0))
+                self.module.evaluate(self.module.transfer_batch_to_device(batch, self.device, 0))
+                self.beat()
         table: ClipTable = self.module.predictions.compute()
         self.module.predictions.reset()
         return table
@@ -53,7 +64,9 @@ class Predict:
     def _batches(self, clips: Indices) -> Iterator[Batch]:
         windows = self.data.windows(clips, self.data.targets(self.data.examples))
         size = self.data.settings.eval_batch_size
-        for first in range(0, len(windows), size):
+        places = range(0, len(windows), size)
+        console = Console(stderr=True)
+        for first in track(places, "predicting labels", console=console, disable=not console.is_terminal):
             yield windows.__getitems__(range(first, min(first + size, len(windows))))
 
 
@@ -71,7 +84,7 @@ class PseudoTags(LabelSource):
     """
 
     def __init__(self, group: str, valid_group: str, thresholds: Sequence[float] = TENTHS) -> None:
-        self.group, self.valid_group, self.thresholds = group, valid_group, tuple(thresholds)
+        self.group, self.valid_group, self.thresholds = group, valid_group, tuple(sorted(thresholds))
 
     def relabel(self, data: ClipDataModule, predict: Predict) -> Labels:
         """Tags of the group.

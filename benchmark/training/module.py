@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -48,6 +48,8 @@ class TaskModule(pl.LightningModule, ABC):
         seed: Seed of every random draw; a step's draws depend on (seed, step) alone.
     """
 
+    has_frames: ClassVar[bool] = False
+
     def __init__(self, recipe: Recipe, classes: Sequence[str], seed: int = 0) -> None:
         super().__init__()
         self.recipe, self.classes, self.seed = recipe, tuple(classes), seed
@@ -85,6 +87,8 @@ class TaskModule(pl.LightningModule, ABC):
     def configure_loss(self) -> None:
         """Set `loss`."""
         self.loss = self.recipe.loss
+        if getattr(self.loss, "on", "clips") == "frames" and not self.has_frames:
+            raise InputError(f"{type(self.loss).__name__} needs frames", "loss", "this task classifies clips")
 
     def configure_metrics(self) -> None:
         """Set `predictions`, which collects what evaluation steps give."""
@@ -134,7 +138,7 @@ class TaskModule(pl.LightningModule, ABC):
     @property
     def has_random_weights(self) -> bool:
         """Whether a part that should have had pretrained weights started without them."""
-        return any(getattr(module, "random_weights", False) for module in self.modules())
+        return any(bool(getattr(module, "random_weights", False)) for module in self.modules())
 
     def example_input(self) -> Tensor:
         """What the network gets for one silent clip: the waveform `(1, 1, time)` or its features."""

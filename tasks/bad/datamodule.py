@@ -1,21 +1,17 @@
 """The three development sets of bird audio detection and their two protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from benchmark.data.datamodule import (
     ClipDataModule,
     Count,
     Example,
-    Indices,
     Inventory,
     OnError,
-    stratified_folds,
 )
-from benchmark.data.inventory import match_audio
+from benchmark.data.inventory import Parts, deal_folds, match_audio
 from benchmark.metrics.clips import ClipTable
 from tasks.bad.official import DATASETS, Item, read_items, write_submission
 
@@ -29,8 +25,11 @@ class BirdDataModule(ClipDataModule):
     deals the clips of all three into three fixed folds, stratified by data set and label.
     """
 
+    rate = 44_100
+    seconds = (10.0, 10.0)
+
     @classmethod
-    def take_stock(cls, root: Path, on_error: OnError, protocol: str) -> Inventory:
+    def take_stock(cls, root: Path, on_error: OnError, protocol: str, subsets: Sequence[str] = ()) -> Inventory:
         """Read the three label files and find their recordings; both protocols need all."""
         items = read_items(root)
         listed = {f"{item.dataset}/{item.itemid}": item for item in items}
@@ -44,21 +43,23 @@ class BirdDataModule(ClipDataModule):
         ]
         birds = sum(example.target[0] for example in examples)
         summary = f"{len(examples)} clips, {birds:.0f} with birds"
-        return Inventory(examples, official_counts(items), summary, missing, strangers)
-
-    def split(self, examples: Sequence[Example]) -> tuple[Indices, Indices]:
-        """Train and test examples of the fold."""
-        if self.protocol == "leave-one-dataset-out":
-            test = np.array([example.group == self.fold for example in examples])
+        if protocol == "random-3-fold":
+            strata = {clip: (item.dataset, item.hasbird) for clip, item in listed.items()}
+            parts = deal_folds(strata, ("1", "2", "3"), RANDOM_FOLDS_SEED)
         else:
-            test = stratified_folds(examples, 3, RANDOM_FOLDS_SEED) == int(self.fold) - 1
-        return np.flatnonzero(~test), np.flatnonzero(test)
+            parts = {name: _one_against_the_others(listed, name) for name in DATASETS}
+        return Inventory(examples, official_counts(items), summary, missing, strangers, parts)
 
     def write_submission(
         self, path: Path, table: ClipTable, examples: Sequence[Example], decisions: Sequence[Any]
     ) -> None:
         """The challenge's csv, `itemid,prediction`."""
         write_submission(path, [e.clip_id.split("/", 1)[1] for e in examples], table.probability[:, 0])
+
+
+def _one_against_the_others(listed: Mapping[str, Item], name: str) -> Parts:
+    test = frozenset(clip for clip, item in listed.items() if item.dataset == name)
+    return Parts(frozenset(listed) - test, test)
 
 
 def official_counts(items: Sequence[Item]) -> list[Count]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.data.datamodule import ClipDataModule, Count, Example, Indices, Inventory, OnError
-from benchmark.data.inventory import match_audio
+from benchmark.data.datamodule import ClipDataModule, Example, Indices, Inventory, OnError
+from benchmark.data.inventory import Parts, match_audio
 from benchmark.errors import InputError
 from benchmark.label_files import write_label_file
 from benchmark.metrics.clips import ClipTable
 from benchmark.tabular import few
-from tasks.esc.official import CLASSES, ESC10, FOLDS, counts, find_root, read_esc10, read_esc50
+from tasks.esc.official import CLASSES, ESC10, FOLDS, find_root, official_counts, read_esc10, read_esc50
 
 TITLE = "environmental sounds"
 
@@ -22,9 +22,11 @@ class EscDataModule(ClipDataModule):
 
     channels = 1
     one_rate = True
+    rate = 44_100
+    seconds = (5.0, 5.0)
 
     @classmethod
-    def take_stock(cls, root: Path, on_error: OnError, protocol: str) -> Inventory:
+    def take_stock(cls, root: Path, on_error: OnError, protocol: str, subsets: Sequence[str] = ()) -> Inventory:
         """Read the folders of ESC-10 or the table of ESC-50, whichever the protocol needs."""
         folder, classes = find_root(root, protocol), CLASSES[protocol]
         if protocol == ESC10:
@@ -39,18 +41,21 @@ class EscDataModule(ClipDataModule):
             listed = {clip.name: clip.path for clip in clips}
             missing, strangers = match_audio(listed, [folder / "audio"], TITLE, root, on_error)
         examples = [
-            Example(clip.name, clip.path, tuple(float(clip.label == name) for name in classes), clip.fold)
+            Example(
+                clip.name,
+                clip.path,
+                tuple(float(clip.label == name) for name in classes),
+                clip.fold,
+                cluster=clip.source,
+            )
             for clip in clips
             if clip.name not in missing
         ]
-        found = [Count(*count) for count in counts(clips, classes)]
-        summary = f"{len(examples)} clips of {len(classes)} classes"
-        return Inventory(examples, found, summary, missing, strangers)
-
-    def split(self, examples: Sequence[Example]) -> tuple[Indices, Indices]:
-        """Four folds to train on, and the one to test."""
-        test = np.array([example.group == self.fold for example in examples])
-        return np.flatnonzero(~test), np.flatnonzero(test)
+        counts, summary = official_counts(clips, classes), f"{len(examples)} clips of {len(classes)} classes"
+        everything = frozenset(clip.name for clip in clips)
+        tested = {fold: frozenset(clip.name for clip in clips if clip.fold == fold) for fold in FOLDS}
+        parts = {fold: Parts(everything - test, test) for fold, test in tested.items()}
+        return Inventory(examples, counts, summary, missing, strangers, parts)
 
     def hold_out(self, examples: Sequence[Example], train: Indices, fraction: float) -> tuple[Indices, Indices]:
         """Whole folds, at least one, from the one after the tested fold on: clips of one recording stay together."""

@@ -1,11 +1,9 @@
 """Environmental sounds: one class a clip, accuracy."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmark.data.datamodule import Example
 from benchmark.metrics.clips import ClipTable
-from benchmark.plots import plot_confusion
 from benchmark.training.kinds import SingleLabelModule
 from benchmark.training.module import Scores
 from tasks.esc.official import scores
@@ -17,7 +15,3 @@ class EscModule(SingleLabelModule):
     def score(self, table: ClipTable, examples: Sequence[Example]) -> Scores:
         """Accuracy, overall and per class."""
         return scores(table.target.argmax(1), self.decide(table.probability), self.classes)
-
-    def plot(self, path: Path, table: ClipTable, examples: Sequence[Example], title: str) -> None:
-        """Confusion matrix."""
-        plot_confusion(path, table.target.argmax(1), self.decide(table.probability), self.classes, title)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.data.inventory import AUDIO_SUFFIXES
+from benchmark.data.inventory import AUDIO_SUFFIXES, Count
 from benchmark.errors import InputError
 from benchmark.label_files import read_label_file, score_label_files
 from benchmark.metrics.accuracy import classwise_accuracy
@@ -160,14 +160,14 @@ def _require_whole_sources(clips: Mapping[str, Clip], where: Path) -> None:
             raise InputError(what, where, "put all clips of a recording into one fold")
 
 
-def counts(clips: Sequence[Clip], classes: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Name, number found and official number: all clips, those of each class, those of each fold."""
+def official_counts(clips: Sequence[Clip], classes: Sequence[str]) -> list[Count]:
+    """All clips, those of each class and those of each fold, beside the official numbers."""
     labels, folds = Counter(clip.label for clip in clips), Counter(clip.fold for clip in clips)
     whole = CLIPS_PER_CLASS * len(classes)
     return [
-        ("clips", len(clips), whole),
-        *((label, labels[label], CLIPS_PER_CLASS) for label in classes),
-        *((f"fold {fold}", folds[fold], whole // len(FOLDS)) for fold in FOLDS),
+        Count("clips", len(clips), whole),
+        *(Count(label, labels[label], CLIPS_PER_CLASS) for label in classes),
+        *(Count(f"fold {fold}", folds[fold], whole // len(FOLDS)) for fold in FOLDS),
     ]
 
 

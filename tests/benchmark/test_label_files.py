@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from benchmark.errors import InputError
-from benchmark.label_files import read_label_file, score_label_files, write_label_file
+from benchmark.label_files import line_of, read_column, read_label_file, score_label_files, write_label_file
 
 CLASSES = ("bus", "metro", "metro_station")
 
@@ -26,6 +26,9 @@ def write(tmp_path):
         "audio/a.wav\tbus\r\naudio/b.wav\tmetro",
         "\ufefffilename\tscene_label\n\naudio/a.wav\tbus\naudio/b.wav\tmetro\n\n",
         "audio/a.wav\tbus\ts1\tx\naudio/b.wav\t metro \ts2\tx\n",
+        "scene_label\tfilename\nbus\taudio/a.wav\nmetro\taudio/b.wav\n",
+        "filename\tidentifier\tscene_label\naudio/a.wav\tparis-1\tbus\naudio/b.wav\tparis-2\tmetro\n",
+        "Filename\tLabel\naudio/a.wav\tbus\naudio/b.wav\tmetro\n",
     ],
 )
 def test_all_dialects_read_alike(write, text):
@@ -44,6 +47,10 @@ def test_all_dialects_read_alike(write, text):
         ("a.wav\tmetro_staton\n", 1, "did you mean 'metro_station'?"),
         ("a.wav\tBus\n", 1, "there is no class 'Bus'"),
         ("a.wav\t\n", 1, "there is no class ''"),
+        ("file\tlabel\na.wav\tbus\n", 1, "no column filename; found: file, label"),
+        ("filename\tplace\na.wav\tparis\n", 1, "no column label; found: filename, place"),
+        ("filename\tplace\na.wav\tparis\n", 1, "call the columns filename and label, or leave the header out"),
+        ("label\tfilename\nbus\ta.wav\nbuss\tb.wav\n", 3, "there is no class 'buss'"),
     ],
 )
 def test_faults_are_named_with_their_line(write, text, line, message):
@@ -52,6 +59,19 @@ def test_faults_are_named_with_their_line(write, text, line, message):
         read_label_file(path, CLASSES)
     assert message in str(error.value)
     assert f"where: {path}" + (f":{line}" if line else "\n") in f"{error.value}\n"
+
+
+def test_a_further_column_is_found_by_its_name(write):
+    path = write("source_label\tfilename\tscene_label\nb\t0.wav\tbus\nc\t1.wav\tmetro\n")
+    assert read_column(path, "source_label") == {"0.wav": "b", "1.wav": "c"}
+    assert read_column(path, "identifier") == {}
+    assert read_column(write("0.wav\tbus\tb\n", "no_header.txt"), "source_label") == {}
+
+
+def test_the_line_of_a_file(write):
+    path = write("filename\tlabel\n\na.wav\tbus\nb.wav\tmetro\n")
+    assert line_of(path, "b.wav") == f"{path}:4"
+    assert line_of(path, "c.wav") == str(path)
 
 
 def test_a_missing_file(tmp_path):

@@ -1,12 +1,14 @@
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from benchmark.data.datamodule import DataSettings
 from benchmark.errors import InputError
-from benchmark.recipe import RecipeConfig, load_recipe
+from benchmark.recipe import Recipe, RecipeConfig, load_recipe, merge
 from benchmark.registry import get_task
 
 BAD = get_task("bad")
@@ -98,3 +100,62 @@ def test_an_unknown_system_names_the_nearest():
 def test_an_unknown_task_names_the_known():
     with pytest.raises(InputError, match=r"no task 'birds'(.|\n)*bad"):
         get_task("birds")
+
+
+def test_merging_changes_mapping_by_mapping():
+    base = {"data": {"batch_size": 4, "sample_rate": 8000}, "list": [1, 2], "kept": 1, "nothing": None}
+    before = repr(base)
+    merged = merge(base, {"data": {"batch_size": 8}, "list": [3], "nothing": {"a": 1}, "new": {"b": 2}})
+    assert merged == {
+        "data": {"batch_size": 8, "sample_rate": 8000},
+        "list": [3],
+        "kept": 1,
+        "nothing": {"a": 1},
+        "new": {"b": 2},
+    }
+    assert repr(base) == before
+    assert merge(base, {}) == base and merge({}, base) == base
+    assert merge(base, {"data": None})["data"] is None
+
+
+NET = {"class_path": "a.Net", "init_args": {"width": 3, "depth": 2}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"init_args": {"width": 5}}, {"class_path": "a.Net", "init_args": {"width": 5, "depth": 2}}),
+        ({"class_path": "a.Net"}, NET),
+        (NET | {"init_args": {"depth": 9}}, {"class_path": "a.Net", "init_args": {"width": 3, "depth": 9}}),
+        ({"class_path": "a.Other"}, {"class_path": "a.Other"}),
+        ({"class_path": "a.Other", "init_args": {"x": 1}}, {"class_path": "a.Other", "init_args": {"x": 1}}),
+    ],
+)
+def test_another_class_does_not_inherit_arguments(changes, expected):
+    assert merge({"backbone": NET}, {"backbone": changes}) == {"backbone": expected}
+
+
+def test_a_class_takes_the_place_of_plain_values_or_of_nothing():
+    for old in (None, "a.Net", {}, {"init_args": {"width": 3}}):
+        assert merge({"backbone": old}, {"backbone": NET}) == {"backbone": NET}
+
+
+def test_postprocessing_is_a_decision_or_a_decoder_or_nothing():
+    for name in ("ThresholdedArgmax", "DoubleThreshold", "MedianFilter", "WholeClip"):
+        changes = {"postprocessing": {"class_path": f"benchmark.postprocessing.{name}"}}
+        recipe = RecipeConfig.parse(content(**changes), Path("x.yaml")).build()
+        assert type(recipe.postprocessing).__name__ == name
+    assert load_recipe(BAD, "cnn8").build().postprocessing is None
+    with pytest.raises(InputError):
+        RecipeConfig.parse(content(postprocessing={"class_path": "torch.nn.ReLU"}), Path("x.yaml"))
+
+
+def test_all_keys_are_shown_also_those_that_are_not_set():
+    """`--print_config` promises them; the run's plan and its `config.yaml` rely on it."""
+    shown = load_recipe(BAD, "cnn4").as_dict()
+    assert shown.keys() == {field.name for field in fields(Recipe)}
+    assert shown["data"].keys() == {field.name for field in fields(DataSettings)}
+    assert shown["data"]["hop_seconds"] is None and shown["postprocessing"] is None
+    removed = load_recipe(BAD, "cnn4", overrides=["--scheduler", "null"]).as_dict()
+    assert removed["scheduler"] is None
+    assert RecipeConfig.parse(removed, "again").build().scheduler is None

@@ -50,6 +50,40 @@ def test_pooling_of_frequency_alone_keeps_the_frames():
     assert CNN8(in_channels=2, factors=(1, 2))(torch.zeros(1, 2, 5, 64)).shape == (1, 512, 5, 4)
 
 
+@pytest.mark.parametrize("backbone", [CNN4, CNN8])
+@pytest.mark.parametrize("factors", [(1, 2), (2, 1), (1, 1), (2, 2), [1, 2]])
+def test_factors_say_by_how_much_time_and_frequency_shrink(backbone, factors):
+    time, frequency = factors
+    model = backbone(factors=factors).eval()
+    with torch.no_grad():
+        assert model(torch.zeros(1, 1, 16, 32)).shape == (1, 512, 16 // time**4, 32 // frequency**4)
+    assert count_parameters(model) == count_parameters(backbone())
+
+
+@pytest.mark.parametrize(
+    ("model", "frames"), [(CNN4(factors=(1, 2)), 3), (CNN4("pool", factors=(1, 2)), 2), (CNN8(factors=(1, 2)), 2)]
+)
+def test_odd_sizes_round_as_documented(model, frames):
+    """47 bins: strides give 24, 12, 6, 3; poolings 23, 11, 5, 2. Every frame stays."""
+    with torch.no_grad():
+        assert model.eval()(torch.zeros(1, 1, 7, 47)).shape == (1, 512, 7, frames)
+
+
+def test_a_frame_rate_that_is_kept_has_no_shortest_clip():
+    with torch.no_grad():
+        assert CNN8(factors=(1, 2)).eval()(torch.zeros(1, 1, 1, 16)).shape == (1, 512, 1, 1)
+    with pytest.raises(InputError, match="at least 16 bins"):
+        CNN8(factors=(1, 2))(torch.zeros(1, 1, 100, 15))
+
+
+@pytest.mark.parametrize("backbone", [CNN4, CNN8])
+@pytest.mark.parametrize("factors", [(1,), (1, 2, 3), (0, 2), (2, -1)])
+def test_impossible_factors_are_named(backbone, factors):
+    with pytest.raises(InputError, match="factors must be two numbers") as caught:
+        backbone(factors=factors)
+    assert f"{backbone.__name__}.factors" in str(caught.value)
+
+
 def test_weights_start_he_uniform_and_without_bias():
     torch.manual_seed(0)
     convolutions = [layer for layer in CNN8().modules() if isinstance(layer, nn.Conv2d)]

@@ -7,19 +7,19 @@ from torch import nn
 
 from benchmark.backbones import CNN3
 from benchmark.errors import InputError
-from benchmark.heads import NormalInitMaxPool
+from benchmark.heads import GlobalMaxPool
 from benchmark.training.counting import count_macs, count_parameters
 
 
 def test_parameters_of_the_card():
-    model = nn.Sequential(CNN3(), NormalInitMaxPool(200, 41))
+    model = nn.Sequential(CNN3(), GlobalMaxPool(200, 41, "narrow"))
     assert count_parameters(model) == 658_591
     weights = sum(p.numel() for name, p in model.named_parameters() if name.endswith("weight"))
     assert round(weights / 1000, 1) == 658.1
 
 
 def test_multiplications_of_the_source():
-    model = nn.Sequential(CNN3(), NormalInitMaxPool(200, 41))
+    model = nn.Sequential(CNN3(), GlobalMaxPool(200, 41, "narrow"))
     assert round(count_macs(model, torch.zeros(1, 1, 25, 64)) / 1e6, 1) == 194.1
 
 
@@ -57,7 +57,7 @@ def test_pooling_pads_as_tensorflow_does(shape):
 
 def test_weights_start_narrow_and_biases_at_zero():
     torch.manual_seed(0)
-    for layer in (*CNN3().layers, NormalInitMaxPool(200, 41).classifier):
+    for layer in (*CNN3().layers, GlobalMaxPool(200, 41, "narrow").classifier):
         if isinstance(layer, nn.Conv2d | nn.Linear):
             assert layer.weight.abs().max() <= 2e-3
             # A normal distribution that is cut at two deviations keeps 0.8796 of its deviation.
@@ -81,5 +81,3 @@ def test_wrong_settings_are_named(settings, message):
 
 def test_other_sizes():
     assert CNN3(widths=(4, 6), kernels=(5, 3), in_channels=2)(torch.zeros(3, 2, 9, 8)).shape == (3, 6, 5, 4)
-    with pytest.raises(InputError, match="weight_std"):
-        NormalInitMaxPool(4, 2, weight_std=-1.0)

@@ -23,6 +23,31 @@ def test_every_frame_is_kept():
     assert CRNN(n_mels=40, channels=(8, 16), pools=(2, 5), hidden=3)(torch.zeros(1, 1, 7, 40)).shape == (1, 7, 6)
 
 
+def test_normalisation_has_the_constants_of_the_framework_of_the_source():
+    torch.manual_seed(0)
+    network = CRNN()
+    convolution, norm = network.layers[0][:2]
+    x = torch.randn(4, 1, 20, 64)
+    network(x)
+    torch.testing.assert_close(norm.running_mean, 0.01 * convolution(x).mean((0, 2, 3)))
+    norm.running_mean.zero_()
+    norm.running_var.fill_(0.003)
+    ones = torch.ones(1, 64, 1, 1)
+    torch.testing.assert_close(norm.eval()(ones), ones * 0.004**-0.5)
+    assert CRNN(momentum=0.1).layers[2][1].momentum == 0.1
+
+
+def test_weights_of_the_three_gates_start_as_one_matrix():
+    """The kernels of the source's framework are (64, 192), with bounds and orthogonal rows of that shape."""
+    torch.manual_seed(0)
+    gru = CRNN().gru
+    for direction in ("l0", "l0_reverse"):
+        recurrent = getattr(gru, f"weight_hh_{direction}")
+        torch.testing.assert_close(recurrent.T @ recurrent, torch.eye(64), rtol=0, atol=1e-5)
+        bound = (6 / (64 + 192)) ** 0.5
+        assert 0.95 * bound < getattr(gru, f"weight_ih_{direction}").abs().max() <= bound
+
+
 def test_it_hears_both_directions():
     torch.manual_seed(0)
     network = CRNN().eval()

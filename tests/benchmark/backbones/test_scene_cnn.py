@@ -7,12 +7,12 @@ from torch import nn
 from benchmark.backbones import SceneCNN
 from benchmark.backbones.scene_cnn import FrequencyBatchNorm
 from benchmark.errors import InputError
-from benchmark.heads import UniformDense
+from benchmark.heads import Dense
 from benchmark.training.counting import count_parameters
 
 
 def test_printed_parameters():
-    model = nn.Sequential(SceneCNN(), UniformDense(100, 10, dropout=0.3))
+    model = nn.Sequential(SceneCNN(), Dense(100, 10, dropout=0.3))
     assert count_parameters(model, "with_running_statistics") == 116_118
     assert count_parameters(model) == 116_022
 
@@ -21,7 +21,7 @@ def test_parameters_of_each_layer_of_the_card():
     model = SceneCNN()
     counts = [count_parameters(layer, "with_running_statistics") for layer in model.layers]
     assert [count for count in counts if count] == [1_600, 160, 100_416, 32, 12_900]
-    assert count_parameters(UniformDense(100, 10)) == 1_010
+    assert count_parameters(Dense(100, 10)) == 1_010
 
 
 def test_map_sizes_of_the_card():

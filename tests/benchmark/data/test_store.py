@@ -397,3 +397,45 @@ def test_store_folders_are_readable_stable_and_unique(tmp_path, monkeypatch):
         ("bad", "data", 32000, False),
     ]
     assert len({folder, *(store_folder(tmp_path, task, Path(root), *rest) for task, root, *rest in others)}) == 5
+
+
+def test_a_wrong_number_of_channels_stops_by_name_or_is_skipped(tmp_path, folder):
+    clips = [*make_clips(tmp_path / "audio", count=2, channels=2), write_clip(tmp_path / "mono.wav", 9)]
+    clips.append(write_clip(tmp_path / "four.wav", 8, channels=4))
+    for mono in (True, False):
+        with pytest.raises(InputError, match=r"1 channels instead of 2\n.*mono\.wav") as caught:
+            build(folder, clips[:3], mono=mono, channels=2)
+        assert "on_error skip" in str(caught.value)
+        with pytest.raises(InputError, match=r"4 channels instead of 2\n.*four\.wav"):
+            build(folder, clips[3:], mono=mono, channels=2)
+        store = build(folder, clips, mono=mono, channels=2, on_error="skip")
+        assert_holds(store, clips[:2], mono)
+        assert {name: reason[:20] for name, reason in store.skipped.items()} == {
+            "mono": "1 channels instead o",
+            "four": "4 channels instead o",
+        }
+        with pytest.raises(InputError, match=r"mono\.wav"):
+            build(folder, clips, mono=mono, channels=2)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+@pytest.mark.parametrize("odd", [0, 3, 7])
+def test_mixed_sample_rates_name_both_files(tmp_path, folder, on_error, odd):
+    clips = make_clips(tmp_path / "audio")
+    clips[odd] = write_clip(tmp_path / "audio" / f"clip{odd:02}.wav", 1, rate=44100)
+    assert_holds(build(folder, clips), clips)  # unless one rate is asked for
+    for rebuilt in (folder, tmp_path / "new", tmp_path / "new"):
+        os.utime(clips[odd].path, ns=(0, 1))
+        with pytest.raises(InputError, match="mixed sample rates") as caught:
+            build(rebuilt, clips[:-1] if odd < 7 else clips, one_rate=True, on_error=on_error)
+        first = str(caught.value).splitlines()[0]
+        assert clips[odd].clip_id in first and "44100 Hz" in first
+        assert f"{RATE} Hz" in first and ("clip01" if odd == 0 else "clip00") in first
+
+
+def test_one_rate_is_enough_whatever_it_is(tmp_path, folder):
+    clips = make_clips(tmp_path / "audio", count=3, rate=44100)
+    assert_holds(build(folder, clips, one_rate=True), clips)
+    (tmp_path / "broken.wav").write_bytes(b"")  # what cannot be read has no rate
+    clips = [Clip("broken", tmp_path / "broken.wav"), *clips]
+    assert list(build(folder, clips, one_rate=True, on_error="skip").skipped) == ["broken"]

@@ -200,7 +200,7 @@ def test_predictions(write, text):
         ("", None, "the file is empty"),
         ("itemid,prediction\n", None, "no predictions below the header"),
         ("itemid,probability\na,1\n", 1, "no column prediction; found: itemid, probability"),
-        ("a,b,0.5\n", 1, "no column itemid and no column prediction; found: a, b, 0.5"),
+        ("a,b,0.5\n", 1, "no column itemid, prediction; found: a, b, 0.5"),
         ("a,0.5\na,0.6\n", 2, "itemid 'a' occurs twice"),
         ("itemid,prediction\na,bird\n", 2, "prediction 'bird' is not a number in [0, 1]"),
         ("a,nan\n", 1, "prediction 'nan'"),

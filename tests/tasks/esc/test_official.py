@@ -12,8 +12,8 @@ from tasks.esc.official import (
     ESC50,
     ESC50_CLASSES,
     FOLDS,
-    counts,
     find_root,
+    official_counts,
     read_esc10,
     read_esc50,
     score,
@@ -118,7 +118,7 @@ def test_the_genuine_esc10_has_the_official_counts(reference):
     clips, strangers = read_esc10(find_root(reference / "realdata" / "pool", ESC10))
     assert strangers == []
     assert len(clips) == 400
-    assert [(found, official) for _, found, official in counts(clips, ESC10_CLASSES)] == (
+    assert [(count.found, count.official) for count in official_counts(clips, ESC10_CLASSES)] == (
         [(400, 400)] + [(40, 40)] * 10 + [(80, 80)] * 5
     )
 
@@ -181,9 +181,10 @@ def test_a_table_without_rows_or_columns(esc50):
 
 
 def test_official_counts():
-    assert counts([], ESC50_CLASSES)[0] == ("clips", 0, 2000)
-    assert {official for _, _, official in counts([], ESC50_CLASSES)[1:51]} == {40}
-    assert {official for _, _, official in counts([], ESC50_CLASSES)[51:]} == {400}
+    counts = official_counts([], ESC50_CLASSES)
+    assert counts[0] == ("clips", 0, 2000)
+    assert {count.official for count in counts[1:51]} == {40}
+    assert {count.official for count in counts[51:]} == {400}
 
 
 # Scoring

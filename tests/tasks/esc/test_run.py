@@ -58,6 +58,17 @@ def test_folds_share_out_the_clips(protocol, clips):
     assert sorted(tested) == list(range(clips))
 
 
+def test_missing_clips_are_still_divided(root):
+    (root / "ESC-50").unlink()
+    shutil.copytree(write_mini(TASK) / "ESC-50", root / "ESC-50")
+    gone = sorted((root / "ESC-50" / "audio").glob("3-*.wav"))[0]
+    gone.unlink()
+    inventory = EscDataModule.take_stock(root, "skip", ESC50)
+    assert list(inventory.missing) == [gone.name]
+    assert {fold: len(part.test) for fold, part in inventory.parts.items()} == dict.fromkeys(FOLDS, 50)
+    assert gone.name in inventory.parts["3"].test and gone.name in inventory.parts["1"].train
+
+
 @pytest.mark.parametrize(
     ("fraction", "folds"), [(0.1, {"5"}), (0.25, {"5"}), (0.5, {"5", "1"}), (0.9, {"5", "1", "2"})]
 )
@@ -123,20 +134,16 @@ def test_the_genuine_esc10_is_full(reference):
 
 
 @pytest.mark.slow
-def test_logistic_regression_on_genuine_sounds_passes_the_published_yardsticks_neighbourhood(reference):
-    """Statistics of log-mel bands must come near those of MFCC: k-NN 66.7 %, SVM 67.5 %, random forest 72.7 %."""
-    words = ["run", "--task", "esc", "--system", "logistic-regression", "--fold", "all"]
-    assert main([*words, "--data", str(reference / "realdata" / "pool")]) == 0
-    assert np.mean([found.scores["accuracy"] for found in read_records(runs_root())]) > 0.62
+def test_logistic_regression_on_genuine_sounds_comes_near_the_published_yardsticks(reference):
+    """On fold 2 the data set's author has 72.5 % (k-NN), 77.5 % (random forest), 78.7 % (SVM), on other features."""
+    words = ["run", "--task", "esc", "--system", "logistic-regression", "--fold", "2", "--trainer.max_steps", "120"]
+    short = ["--scheduler.init_args.step_size", "30", "--data", str(reference / "realdata" / "pool")]
+    assert main([*words, *short]) == 0
+    assert record().variant == "full"
+    assert record().scores["accuracy"] > 0.65
 
 
 def test_a_short_training_learns_something_on_mini():
     words = ["run", "--task", "esc", "--data", "mini", "--system", "cnn4", "--trainer.max_steps", "30"]
     assert main(words) == 0
     assert record().scores["accuracy"] > 3 * TASK.chance
-
-
-@pytest.mark.slow
-def test_the_default_system_beats_chance_on_mini():
-    assert main(["run", "--task", "esc", "--data", "mini"]) == 0
-    assert record().scores["accuracy"] > TASK.chance + TASK.mini_margin

@@ -18,12 +18,12 @@ Mask = NDArray[np.bool_]
 class WholeClip(EventDecoder):
     """Every class that the clip has is one event as long as the clip.
 
-    Source: card `crosstask-surrey-cnn48`, inference, SED1: from 0 to 10 s, the challenge's clip length. A shorter clip
-    has shorter events; frames without padding end a little early, so that less than 0.1 s does not make it short.
+    Source: card `crosstask-surrey-cnn48`, inference, SED1: from 0 to 10 s, the challenge's clip length. A shorter or
+    longer clip has such events; frames without padding end a little early, so that less than 0.1 s does not make it short.
 
     Args:
         threshold: Probability of the clip above which it has the class.
-        seconds: End of the events.
+        seconds: Length of a clip of the challenge, at which events then end exactly.
 
     Raises:
         InputError: The threshold is not in [0, 1], or `seconds` is not positive.

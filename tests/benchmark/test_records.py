@@ -13,6 +13,7 @@ from benchmark.records import (
     find_runs,
     is_stopped,
     read_record,
+    was_stopped,
     write_json,
 )
 
@@ -140,11 +141,14 @@ def test_only_the_same_work_with_a_checkpoint_is_resumed(tmp_path):
     ten.write_state("interrupted", 3, {})
     names = (tmp_path, "bad", "cnn8")
     assert find_run(*names, Identity("g", "1", 10), finished=False) is None
-    ten.checkpoint.parent.mkdir()
-    ten.checkpoint.touch()
+    assert was_stopped(*names, Identity("g", "1", 10))
+    ten.checkpoint("last").parent.mkdir()
+    ten.checkpoint("last").touch()
     assert find_run(*names, Identity("g", "1", 10), finished=False).path == ten.path
     for other in (Identity("g", "1", 1), Identity("g", "2", 10), Identity("h", "1", 10)):
         assert find_run(*names, other, finished=False) is None
+        assert not was_stopped(*names, other)
     ten.finish(make_record(id=ten.id))
     assert find_run(*names, Identity("g", "1", 10), finished=False) is None
     assert find_run(*names, Identity("g", "1", 10), finished=True).path == ten.path
+    assert not was_stopped(*names, Identity("g", "1", 10))

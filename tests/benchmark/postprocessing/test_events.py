@@ -25,9 +25,12 @@ def test_a_tagged_class_lasts_the_whole_clip():
     assert WholeClip()(np.array([0.3, 0.4]), frames, 0.0415, CLASSES) == []
 
 
-def test_an_event_does_not_outlast_a_short_clip():
-    assert WholeClip()(SURE, np.zeros((30, 2)), 0.1, CLASSES) == [Event(0.0, pytest.approx(3.0), "Cat")]
-    assert WholeClip(seconds=2)(SURE, np.zeros((30, 2)), 0.1, CLASSES) == [Event(0.0, 2, "Cat")]
+def test_an_event_is_as_long_as_a_shorter_or_longer_clip():
+    for seconds in (2, 10):
+        assert WholeClip(seconds=seconds)(SURE, np.zeros((30, 2)), 0.1, CLASSES) == [
+            Event(0.0, pytest.approx(3.0), "Cat")
+        ]
+    assert WholeClip(seconds=3)(SURE, np.zeros((29, 2)), 0.1, CLASSES) == [Event(0.0, 3.0, "Cat")]
 
 
 def test_events_reach_from_a_high_frame_as_far_as_the_low_threshold():

@@ -68,7 +68,7 @@ def test_labels_with_datasetid(write):
         ("\n\n", None, "the file is empty"),
         ("itemid,hasbird\n", None, "no labels below the header"),
         ("item,hasbird\n1,0\n", 1, "no column itemid; found: item, hasbird"),
-        ("1,0\n2,1\n", 1, "no column itemid and no column hasbird; found: 1, 0"),
+        ("1,0\n2,1\n", 1, "no column itemid, hasbird; found: 1, 0"),
         ("itemid,hasbird\n1,0\n2,2\n", 3, "hasbird is '2'"),
         ("itemid,hasbird\n1,\n", 2, "hasbird is ''"),
         ("itemid,hasbird\n1,0\n\n1,1\n", 4, "itemid '1' occurs twice"),

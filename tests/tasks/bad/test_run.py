@@ -113,7 +113,7 @@ def test_a_file_without_a_row_stops_or_is_skipped(root, capsys):
     assert run(root) == 2
     assert "stranger" in capsys.readouterr().err
     assert run(root, "--data.on_error", "skip") == 0
-    assert list(record().skipped) == ["warblrb10k/stranger"]
+    assert list(record().skipped) == ["warblrb10k/wav/stranger.wav"]
     assert record().coverage == 1
 
 
@@ -147,7 +147,7 @@ def test_one_class_only_is_said_and_is_null_in_the_record(root, capsys):
     assert record().scores["auc"] is None
     assert record().scores["accuracy"] is not None
     out = capsys.readouterr().out
-    assert "undefined: the scored clips of that group are all of one class" in out
+    assert "undefined: there are no scored clips that could tell" in out
     assert "nan" not in out
 
 

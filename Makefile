@@ -49,11 +49,14 @@ bench: setup  ## train and score: TASK=bad or TASK=all [SYSTEM DATA PROTOCOL FOL
 		--seed "$(SEED)" --devices "$(DEVICES)" --nodes "$(NODES)" --logger "$(LOGGER)" --resume "$(RESUME)" \
 		$(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
+# One thread a process: several processes whose threads wait for each other take many times as long.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto
+
 test: setup  ## the quick tests
-	@$(PY) -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-all: setup  ## all tests, the slow ones too
-	@$(PY) -m pytest
+	@$(PYTEST)
 
 lint: setup  ## ruff and mypy
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

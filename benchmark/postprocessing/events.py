@@ -19,7 +19,7 @@ class WholeClip(EventDecoder):
     """Every class that the clip has is one event as long as the clip.
 
     Source: card `crosstask-surrey-cnn48`, inference, SED1: from 0 to 10 s, the challenge's clip length. A shorter or
-    longer clip has such events; frames without padding end a little early, so that less than 0.1 s does not make it short.
+    longer clip has such events; frames without padding end a little early, so that 0.1 s do not make it short.
 
     Args:
         threshold: Probability of the clip above which it has the class.

@@ -153,7 +153,8 @@ def print_cross_task(console: Console, results: Sequence[tuple[Task, Sequence[Ru
         for row in _headlines(task, runs[0]):
             selected = ", selected on it" if row.selection == "test" else ""
             mark = {"baseline": " (official)", "winner": " (winner)"}.get(row.role, "")
-            table.add_row(task.name, row.system + mark, row.protocol, row.split + selected, row.metric, f"{row.value:.3f}")
+            place = (task.name, row.system + mark, row.protocol, row.split + selected)
+            table.add_row(*place, row.metric, f"{row.value:.3f}")
     console.print(table)
 
 

@@ -72,13 +72,13 @@ def test_published_figures_are_a_block_of_their_own(made_up):
     ours, published = printed([(made_up("first"), runs("first", 0.6)), (made_up("second"), runs("second", 0.6))]).split(
         HEADING
     )
-    for figure in ("0.854", "77.77", "99.99", "0.6666"):
+    for figure in ("0.854", "0.778", "1.000", "0.667"):
         assert figure not in ours
     for name in ("first", "second"):
         assert lines_of(published, name) == [
             [name, "cnn8", "ours", "development", "auc", "0.854"],
-            [name, "base", "(official", "baseline)", "other", "evaluation", "auc", "77.77", "%"],
-            [name, "best", "(winner)", "other", "evaluation,", "selected", "on", "it", "auc", "99.99", "%"],
+            [name, "base", "(official)", "other", "evaluation", "auc", "0.778"],
+            [name, "best", "(winner)", "other", "evaluation,", "selected", "on", "it", "auc", "1.000"],
         ]
     assert "0.6" not in published  # our score is not beside them
 

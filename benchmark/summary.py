@@ -16,7 +16,7 @@ from benchmark.records import RunRecord
 from benchmark.registry import Task
 
 CLASSES_SHOWN = 12
-METRICS_SHOWN = 5
+METRICS_SHOWN = 3
 
 
 def print_scores(console: Console, task: Task, runs: Sequence[RunRecord], brief: bool = False) -> None:

@@ -55,7 +55,10 @@ def print_scores(console: Console, task: Task, runs: Sequence[RunRecord], brief:
     if hidden:
         console.print(f"{len(hidden)} scores of single classes: record.json, scores.png", highlight=False)
     if any(value is None for run in runs for value in run.scores.values()):
-        console.print("undefined: there are no scored clips that could tell")
+        missing = dict.fromkeys(key.rpartition("/")[2] for key in of_classes if mean[key] is None)
+        names = [name for name in task.classes_of(first.protocol) if name in missing]
+        about = f": {', '.join(names)}" if names else ""
+        console.print(f"undefined: there are no scored clips that could tell{about}", highlight=False, soft_wrap=True)
     if first.variant == "mini":
         console.print("synthetic data: a check of the pipeline, not comparable with any published score")
     elif first.variant != "full":

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmark.published import COLUMNS
 from benchmark.registry import get_task
-from benchmark.summary import print_cross_task, print_traces
+from benchmark.summary import print_cross_task, print_scores, print_traces
 
 HEADING = "published, for orientation"
 PUBLISHED = [
@@ -117,3 +117,13 @@ def test_folders_are_named_as_they_are(tmp_path):
     print_traces(console, [folder], [make_record()], tmp_path / "[i]" / "a.wav")
     assert f"{folder}/" in console.file.getvalue()
     assert f"{tmp_path}/[i]/a.wav" in console.file.getvalue()
+
+
+def test_classes_without_clips_are_named_once():
+    scores = {"accuracy": 0.5, "accuracy/bus": None, "accuracy/park": 1.0, "accuracy/tram": None}
+    run = make_record(task="asc", protocol="official-fold1", scores=scores)
+    console = Console(file=io.StringIO(), width=140)
+    print_scores(console, get_task("asc"), [run], brief=True)
+    out = console.file.getvalue()
+    assert "undefined: there are no scored clips that could tell: bus, tram" in out
+    assert out.count("bus") == 1

@@ -6,7 +6,6 @@ lists the clips whose samples are wholly written, so that a killed build continu
 `lock` keeps two builds apart. Samples are only ever appended, so a store that is open elsewhere stays right.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmark.data.audio import convert, read_audio, to_int16
 from benchmark.data.inventory import OnError
 from benchmark.errors import InputError
+from benchmark.locks import locked
 from benchmark.records import unwritable, write_text
 
 FORMAT = 2
@@ -169,7 +169,7 @@ def build_store(
     try:
         if not _plan(folder, clips, settings, on_error).done:
             folder.mkdir(parents=True, exist_ok=True)
-            with _locked(folder):
+            with locked(folder / LOCK, f"builds {folder}"):
                 plan = _plan(folder, clips, settings, on_error)
                 if plan.afresh:
                     for name in (INDEX, JOURNAL, DATA):  # in this order: an index never outlives its samples
@@ -394,17 +394,6 @@ def _write(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / LOCK).open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            Console(stderr=True).print(f"waiting for another process that builds {folder}", soft_wrap=True)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager

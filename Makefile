@@ -22,7 +22,7 @@ MODEL ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-all lint leaderboard submit perf clean
+.PHONY: help setup bench data test test-all lint leaderboard submit perf clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,14 @@ bench: setup  ## train and score: TASK=bad or TASK=all [SYSTEM DATA PROTOCOL FOL
 	@$(PY) -m benchmark run --task "$(TASK)" --system "$(SYSTEM)" --data "$(DATA)" --protocol "$(PROTOCOL)" --fold "$(FOLD)" \
 		--seed "$(SEED)" --devices "$(DEVICES)" --nodes "$(NODES)" --logger "$(LOGGER)" --resume "$(RESUME)" \
 		$(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+DATA_ROOT = $(if $(filter-out auto mini full,$(DATA)),--data "$(DATA)")
+
+data: setup  ## download, verify and prepare the real data: TASK=bad [PROTOCOL SYSTEM DATA=DIR ARGS=--delete-archives]
+	@test -n "$(TASK)" || { echo "error: say which task, e.g. make data TASK=bad" >&2; exit 2; }
+	@$(PY) -m benchmark data download "$(TASK)" --protocol "$(PROTOCOL)" $(DATA_ROOT) $(ARGS)
+	@$(PY) -m benchmark data verify "$(TASK)" --protocol "$(PROTOCOL)" $(DATA_ROOT)
+	@$(PY) -m benchmark data prepare "$(TASK)" --protocol "$(PROTOCOL)" --system "$(SYSTEM)" $(DATA_ROOT)
 
 # One thread a process: several processes whose threads wait for each other take many times as long.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto

@@ -12,8 +12,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.data_commands import add_data_commands
 from benchmark.errors import BenchmarkError, InputError, Interrupted, exit_code
-from benchmark.paths import data_root, runs_root
+from benchmark.paths import runs_root
 from benchmark.registry import Task, all_tasks, get_task
 from benchmark.suggest import did_you_mean
 
@@ -99,11 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("what", choices=("tasks", "systems"))
     sub.add_argument("--task", help="systems of this task only")
 
-    sub = command("data", data, "Look at the data of a task.")
-    sub.add_argument("action", choices=("status",))
-    sub.add_argument("task", help="task name")
-    sub.add_argument("--data", type=Path, metavar="DIR", help="data root (default: DCASE_BENCH_DATA or ./data)")
-    sub.add_argument("--protocol", default="", help="the split whose data is looked at (default: the task's first)")
+    sub = command("data", None, "Fetch, check and prepare the official data, and say what is there.")
+    add_data_commands(sub, shared)
     return parser
 
 
@@ -300,27 +298,3 @@ def _system_rows(task: Task) -> dict[str, str]:
         parameters = f"{recipe['parameters']:,}" if recipe["parameters"] is not None else "-"
         rows[name] = f"{figure.printed if figure else '-':>8} {parameters:>12}  {recipe['title']}{marks}"
     return rows
-
-
-def data(arguments: argparse.Namespace) -> None:
-    """`data`."""
-    from rich.console import Console
-
-    from benchmark.plan import protocol_of
-    from benchmark.status import Format, print_status
-
-    task = get_task(arguments.task)
-    root = arguments.data or data_root()
-    protocol = protocol_of(task, arguments.protocol)
-    module = task.load("datamodule")
-    try:
-        inventory = module.take_stock(root, "skip", protocol, module.subsets)
-    except InputError as error:
-        if not module.subsets:
-            raise
-        inventory = module.take_stock(root, "skip", protocol, ())
-        print(f"without {', '.join(module.subsets)}: {str(error).splitlines()[0]}")
-    print(f"{task.name} at {root}: {inventory.variant} for {protocol}; {inventory.summary}")
-    official = Format(module.rate, module.channels, module.seconds)
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    print_status(console, inventory, task.classes_of(protocol), official)

@@ -18,6 +18,7 @@ class BenchmarkError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, where: object = "", remedy: str = "") -> None:
+        self.what, self.where, self.remedy = what, str(where), remedy
         super().__init__(
             "\n".join(
                 str(part) for part in (what, where and f"  where: {where}", remedy and f"  to do: {remedy}") if part

@@ -14,7 +14,7 @@ from benchmark.errors import InputError
 from benchmark.paths import cache_root, data_root
 from benchmark.recipe import RecipeConfig, fingerprint, load_recipe
 from benchmark.records import Identity
-from benchmark.registry import Task, get_task
+from benchmark.registry import Task, get_task, protocol_of
 from benchmark.suggest import did_you_mean
 
 LoggerName = Literal["csv", "wandb", "tensorboard"]
@@ -112,8 +112,10 @@ def resolve_data(task: Task, choice: str, protocol: str, subsets: Sequence[str] 
     if choice not in ("auto", "full"):
         return Source(Path(choice), False, f"the folder {choice}")
     try:
-        inventory: Inventory = task.load("datamodule").take_stock(data_root(), "stop", protocol, subsets)
-        if inventory.variant != "full":
+        module = task.load("datamodule")
+        inventory: Inventory = module.take_stock(data_root(), "stop", protocol, subsets)
+        whole = inventory.variant == "full" or (module.may_be_partial and inventory.variant.startswith("partial:"))
+        if not whole or not inventory.examples:
             remedy = f"DATA={data_root()} takes it all the same"
             raise InputError(f"{data_root()} holds {inventory.variant} data, not the official", remedy=remedy)
     except InputError as error:
@@ -188,20 +190,6 @@ def _check_data_settings(task: Task, settings: Mapping[str, Any]) -> None:
             if name not in known:
                 remedy = did_you_mean(name, known) if known else f"take data.{key} out"
                 raise InputError(f"task {task.name} has no {name!r}", f"data.{key}", remedy)
-
-
-def protocol_of(task: Task, name: str) -> str:
-    """The task's protocol of this name, its first one if there is no name.
-
-    Raises:
-        InputError: There is no such protocol.
-    """
-    protocol = name or next(iter(task.protocols))
-    if protocol not in task.protocols:
-        raise InputError(
-            f"task {task.name} has no protocol {protocol!r}", remedy=did_you_mean(protocol, task.protocols)
-        )
-    return protocol
 
 
 def user_code(model: str) -> str:

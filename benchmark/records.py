@@ -109,7 +109,7 @@ def unwritable(path: Path, error: OSError) -> BenchmarkError:
     return BenchmarkError(
         f"cannot write: {error.strerror or error}",
         path,
-        "free space or choose a writable folder (DCASE_BENCH_RUNS, DCASE_BENCH_CACHE)",
+        "free space or choose a writable folder (DCASE_BENCH_DATA, DCASE_BENCH_RUNS, DCASE_BENCH_CACHE)",
     )
 
 

@@ -116,3 +116,17 @@ def get_task(name: str) -> Task:
     if name not in all_tasks():
         raise InputError(f"there is no task {name!r}", remedy=did_you_mean(name, all_tasks()))
     return all_tasks()[name]
+
+
+def protocol_of(task: Task, name: str) -> str:
+    """The task's protocol of this name, its first one if there is no name.
+
+    Raises:
+        InputError: There is no such protocol.
+    """
+    protocol = name or next(iter(task.protocols))
+    if protocol not in task.protocols:
+        raise InputError(
+            f"task {task.name} has no protocol {protocol!r}", remedy=did_you_mean(protocol, task.protocols)
+        )
+    return protocol

@@ -8,8 +8,20 @@ from benchmark.backbones.cnn import CNN4, CNN8
 from benchmark.backbones.cnn3 import CNN3
 from benchmark.backbones.crnn import CRNN
 from benchmark.backbones.frames import Frames
+from benchmark.backbones.imagenet import ImageNetBackbone
 from benchmark.backbones.scene_cnn import SceneCNN
 from benchmark.backbones.temporal_cnn import TemporalCNN
 from benchmark.backbones.vggish import VGGish
 
-__all__ = ["CNN3", "CNN4", "CNN8", "CRNN", "Bulbul", "Frames", "SceneCNN", "TemporalCNN", "VGGish"]
+__all__ = [
+    "CNN3",
+    "CNN4",
+    "CNN8",
+    "CRNN",
+    "Bulbul",
+    "Frames",
+    "ImageNetBackbone",
+    "SceneCNN",
+    "TemporalCNN",
+    "VGGish",
+]

@@ -17,8 +17,6 @@ SILENCE = math.log(0.01)
 CLIP = 2.0
 STEPS = 255
 
-WEIGHTS_SOURCE = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth"
-PCA_SOURCE = "https://storage.googleapis.com/audioset/vggish_pca_params.npz"
 PCA_SHAPES = {"pca_eigen_vectors": (SIZE, SIZE), "pca_means": (SIZE, 1)}
 
 
@@ -49,12 +47,12 @@ class VGGish(nn.Module):
         super().__init__()
         with torch.device("meta"):
             shapes = {name: tuple(tensor.shape) for name, tensor in _network().state_dict().items()}
-        state = load_weights(weights, shapes, WEIGHTS_SOURCE)
+        state = load_weights(weights, shapes)
         with torch.device("meta") if state else nullcontext():
             self.features, self.embeddings = _network().values()
         if state:
             self.load_state_dict(state, assign=True)
-        whitening = load_weights(pca, PCA_SHAPES, PCA_SOURCE) if pca else None
+        whitening = load_weights(pca, PCA_SHAPES) if pca else None
         random = state is None or (pca is not None and whitening is None)
         self.register_buffer("random_weights", torch.tensor(random))  # a checkpoint keeps what it was trained with
         if pca:

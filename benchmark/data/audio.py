@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -18,6 +19,8 @@ SILENCE_GAIN = np.float32(1 / INT16_MAX)
 _REMEDY = "expected a wav, flac, ogg or mp3 file with at least one sample; copy or download it again, or leave it out"
 _UNKNOWN_BYTES = 0x7FFF_F000  # writers to a pipe (sox, ffmpeg) declare this much or more
 _MP3_CERTAIN = 0.98  # an mp3's length is an estimate
+_RATES = range(1_000, 1_000_001)  # outside of it a damaged header speaks, and resampling would take gigabytes
+_LOUDEST = 2.0**31  # 32-bit integers written as floats; sums of larger values can overflow
 
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -27,6 +30,15 @@ Waveform = npt.NDArray[np.float32]
 def read_audio(path: Path) -> tuple[Waveform, int]:
     """Read a whole audio file.
 
+    A wav file whose header leaves its length open (written to a pipe) is read to its end. What goes unnoticed here is
+    found by comparing files with their hashes:
+
+    - wav has no checksum: damaged samples, or a header that is wrong but possible (rate, channels, a smaller length).
+    - flac has one for each frame: only its header's rate, or its number of samples where that became smaller.
+    - ogg has one for each page: no damage was found that goes unnoticed.
+    - mp3: most damage within a frame; truncation by less than 2 %, or by any amount where no length is in its header.
+    - aiff, w64 and rf64: as wav, and truncation.
+
     Args:
         path: A file that libsndfile reads: wav, flac, ogg, mp3.
 
@@ -35,15 +47,13 @@ def read_audio(path: Path) -> tuple[Waveform, int]:
         float wav and lossy formats can exceed it and are not clipped.
 
     Raises:
-        InputError: The file is missing, unreadable, empty, no audio, truncated, damaged, has no samples, or has NaN or
-            infinite ones. A wav file whose header leaves its length open (written to a pipe) is read to its end.
-            Truncation goes unnoticed in an mp3 that lacks less than 2 % or has no length in its header, and in aiff,
-            w64 and rf64.
+        InputError: The file is missing, unreadable, empty, no audio, truncated, damaged, has no samples or impossible
+            ones (NaN, infinite, beyond the range of 32-bit integers), or a rate outside of 1 kHz to 1 MHz.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to would block for ever
     except FileNotFoundError:
-        raise _unusable(path, "the file is missing") from None
+        raise _unusable(path, _why_missing(path)) from None
     except OSError as error:
         raise _unusable(path, f"it cannot be opened ({error.strerror})") from error
     try:
@@ -55,7 +65,10 @@ def read_audio(path: Path) -> tuple[Waveform, int]:
 
 
 def resample(waveform: Waveform, rate_in: int, rate_out: int) -> Waveform:
-    """Resample with soxr at its setting HQ (linear phase, images and aliases below -100 dB).
+    """Resample with soxr at its setting HQ.
+
+    Linear phase. Measured on sines and sweeps: aliases and images below -130 dB from the lower Nyquist frequency on,
+    within 0.01 dB of flat up to 0.91 of it, -2.9 dB at 0.95.
 
     Args:
         waveform: float32, shape (channels, time).
@@ -130,8 +143,19 @@ def _unusable(path: Path, why: str) -> InputError:
     return InputError(f"cannot read audio: {why}", path, _REMEDY)
 
 
+def _why_missing(path: Path) -> str:
+    if path.is_symlink():
+        return f"it is a symbolic link to {path.readlink()}, which is missing"
+    return "the file is missing"
+
+
 def _read_descriptor(path: Path, descriptor: int) -> tuple[Waveform, int]:
-    size = os.fstat(descriptor).st_size
+    status = os.fstat(descriptor)
+    size = status.st_size
+    if stat.S_ISDIR(status.st_mode):
+        raise _unusable(path, "it is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise _unusable(path, "it is no regular file")
     if size == 0:
         raise _unusable(path, "the file is empty (0 bytes)")
     head = os.pread(descriptor, 12, 0)
@@ -151,9 +175,18 @@ def _read_descriptor(path: Path, descriptor: int) -> tuple[Waveform, int]:
         raise _unusable(path, f"truncated or damaged: {waveform.shape[1]} of {frames} samples could be decoded")
     if waveform.shape[1] == 0:
         raise _unusable(path, "the audio has zero length")
-    if not np.isfinite(waveform).all():
-        raise _unusable(path, f"{np.count_nonzero(~np.isfinite(waveform))} samples are NaN or infinite")
+    if rate not in _RATES:
+        raise _unusable(path, f"its header is damaged: a sample rate of {rate} Hz")
+    if not (waveform.min() >= -_LOUDEST and waveform.max() <= _LOUDEST):  # NaN fails both
+        raise _unusable(path, _why_impossible(waveform))
     return waveform, rate
+
+
+def _why_impossible(waveform: Waveform) -> str:
+    finite = np.isfinite(waveform)
+    if finite.all():
+        return f"damaged: a sample of {np.max(np.abs(waveform)):.1e} of full scale"
+    return f"{np.count_nonzero(~finite)} samples are NaN or infinite"
 
 
 def _read_samples(path: Path, sound: sf.SoundFile) -> Waveform:
@@ -173,9 +206,11 @@ def _checked_wav(path: Path, descriptor: int, size: int) -> int | io.BytesIO:
         position += 8
         if name == b"data":
             break
+        if not name.decode("latin-1").isprintable():  # zeros, for example, which may go on for long
+            return descriptor  # libsndfile says what is wrong
         position += length + length % 2
     else:
-        return descriptor  # libsndfile says what is wrong
+        return descriptor
     missing = position + length - size
     if missing > 1 and length < _UNKNOWN_BYTES:  # one byte: the padding that some writers count and leave out
         raise _unusable(

@@ -184,6 +184,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         rate: That rate in Hz, for `data status`.
         seconds: Shortest and longest official clip, for `data status`.
         subsets: Names of further parts of the data that a recipe may learn from (`data.subsets`).
+        may_be_partial: Whether listed clips without audio are normal, because nobody can download them any more.
         label_rules: Names of the ways to make labels of several annotators' votes (`data.labels`), the default first.
 
     Args:
@@ -200,6 +201,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
     rate: ClassVar[int | None] = None
     seconds: ClassVar[tuple[float, float] | None] = None
     subsets: ClassVar[tuple[str, ...]] = ()
+    may_be_partial: ClassVar[bool] = False
     label_rules: ClassVar[tuple[str, ...]] = ()
 
     def __init__(

@@ -11,7 +11,7 @@
       protocols: [official-fold1]                          # that need it; absent: every protocol
       subset: unlabel_in_domain                            # of the task's data that needs it; absent: none
       record: https://zenodo.org/api/records/1228142       # a file list in the format of Zenodo's API; optional
-      limit: {files: 8700, bytes: 26000000000}             # what its archives may unpack to, together
+      limit: {files: 8700, bytes: 26000000000}             # what each of its archives may unpack to at most
       source: dcase_util 0.2.20                            # where these facts were read
       files:
         - {name: meta.zip, bytes: 69272, md5: e196065ee83c07af03a11a310364377d}
@@ -22,10 +22,11 @@ else its hash is recorded at the first download (trust on first use).
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -76,7 +77,7 @@ class OfficialFile:
 
 @dataclass(frozen=True)
 class Limit:
-    """What the archives of a data set may unpack to, together: more is taken for an attack or a mistake."""
+    """What an archive of a data set may unpack to at most: more is taken for an attack or a mistake."""
 
     files: int
     bytes: int
@@ -94,7 +95,7 @@ class Dataset:
         citation: Who to cite.
         source: Where the facts were read.
         files: Its files.
-        limit: What its archives may unpack to.
+        limit: What each of its archives may unpack to at most.
         record: Address of its file list in the format of Zenodo's API.
         protocols: Protocols that need it; empty: all.
         subset: Part of the task's data that it is needed for and that a recipe asks for; None: always.
@@ -131,8 +132,8 @@ def read_registry(path: Path) -> list[Dataset]:
         raise InputError("a registry is a list of data sets", path, "see benchmark/data/files.py")
     datasets = [_dataset(entry, f"{path}, entry {number}") for number, entry in enumerate(content, 1)]
     for what, names in (
-        ("data sets", [dataset.name for dataset in datasets]),
-        ("files", [f"{file.folder}/{file.name}" for dataset in datasets for file in dataset.files]),
+        ("data sets", [dataset.name.lower() for dataset in datasets]),
+        ("files", [f"{file.folder}/{file.name}".lower() for dataset in datasets for file in dataset.files]),
     ):
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -140,51 +141,76 @@ def read_registry(path: Path) -> list[Dataset]:
     return datasets
 
 
-def needed(datasets: Sequence[Dataset], protocol: str, subsets: Collection[str]) -> list[Dataset]:
-    """Those that a protocol, with some further subsets, needs; `all` needs every protocol's."""
+def needed(datasets: Sequence[Dataset], protocol: str, subsets: Collection[str] | None = None) -> list[Dataset]:
+    """Those that a protocol needs, `all` for every protocol, with some further subsets; None for every subset."""
     return [
         dataset
         for dataset in datasets
         if (protocol == "all" or not dataset.protocols or protocol in dataset.protocols)
-        and (dataset.subset is None or dataset.subset in subsets)
+        and (subsets is None or dataset.subset is None or dataset.subset in subsets)
     ]
 
 
 def _dataset(entry: Any, where: str) -> Dataset:
-    known = {field.name for field in fields(Dataset)} | {"folder"}
+    texts = [field.name for field in fields(Dataset) if field.name not in ("files", "limit", "protocols")] + ["folder"]
     required = {field.name for field in fields(Dataset) if field.default is MISSING} | {"folder"}
-    _check_keys(entry, known, required, where)
-    _check_keys(entry["limit"], {"files", "bytes"}, {"files", "bytes"}, f"{where}, limit")
-    record = entry.get("record")
-    files = tuple(_file(one, entry["folder"], record, f"{where}, file {n}") for n, one in enumerate(entry["files"], 1))
+    _check(entry, dict.fromkeys(texts, str) | {"files": list, "limit": dict, "protocols": list}, required, where)
+    _check(entry["limit"], {"files": int, "bytes": int}, {"files", "bytes"}, f"{where}, limit")
+    _check_path(entry["name"], where, "/")
+    if "record" in entry:
+        _check_address(entry["record"], where)
+    if not entry["files"]:
+        raise InputError("a data set needs files", where, "name at least one")
+    files = [
+        _file(one, entry["folder"], entry.get("record"), f"{where}, file {n}")
+        for n, one in enumerate(entry["files"], 1)
+    ]
     plain = {key: value for key, value in entry.items() if key not in ("folder", "files", "limit", "protocols")}
-    return Dataset(**plain, files=files, limit=Limit(**entry["limit"]), protocols=tuple(entry.get("protocols", ())))
+    protocols = tuple(str(name) for name in entry.get("protocols", ()))
+    return Dataset(**plain, files=tuple(files), limit=Limit(**entry["limit"]), protocols=protocols)
 
 
 def _file(entry: Any, folder: str, record: str | None, where: str) -> OfficialFile:
-    known = ({field.name for field in fields(OfficialFile)} - {"urls"}) | {"url", "mirrors"}
-    _check_keys(entry, known, {"name"}, where)
-    url = entry.get("url") or (f"{record}/files/{entry['name']}/content" if record else None)
+    texts, numbers = ("name", "folder", "url", "md5", "sha256"), ("bytes", "about")
+    _check(entry, dict.fromkeys(texts, str) | dict.fromkeys(numbers, int) | {"mirrors": list}, {"name"}, where)
+    folder, name = entry.get("folder", folder), entry["name"]
+    _check_path(name, where, "/")
+    _check_path(folder, where)
+    url = entry.get("url") or (f"{record}/files/{quote(name)}/content" if record else None)
     if url is None:
         raise InputError("a file needs an address", where, "give url, or the data set's record")
-    folder = entry.get("folder", folder)
-    for path in (folder, entry["name"]):
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path:
-            raise InputError(f"{path!r} leaves the data root", where, "name a path below it")
-    if "/" in entry["name"]:
-        raise InputError(f"{entry['name']!r} is no file name", where, "name the folder in `folder`")
+    urls = (url, *(str(mirror) for mirror in entry.get("mirrors", ())))
+    for address in urls:
+        _check_address(address, where)
     for key, length in HASH_LENGTHS.items():
-        if entry.get(key) is not None and not re.fullmatch(f"[0-9a-f]{{{length}}}", str(entry[key])):
+        if key in entry and not re.fullmatch(f"[0-9a-f]{{{length}}}", entry[key]):
             raise InputError(f"{key} must be {length} hexadecimal digits, not {entry[key]!r}", where, "correct it")
     plain = {key: entry.get(key) for key in ("bytes", "about", "md5", "sha256")}
-    return OfficialFile(entry["name"], folder, (url, *entry.get("mirrors", ())), **plain)
+    return OfficialFile(name, folder, urls, **plain)
 
 
-def _check_keys(entry: Any, known: Collection[str], required: Collection[str], where: str) -> None:
+def _check(entry: Any, known: Mapping[str, type], required: Collection[str], where: str) -> None:
+    """Check the keys of a mapping, and the types of their values."""
     if not isinstance(entry, dict):
         raise InputError("expected keys with values", where, "see benchmark/data/files.py")
-    for key in entry:
+    for key, value in entry.items():
         if key not in known:
             raise InputError(f"unknown key {key!r}", where, did_you_mean(str(key), known))
+        if not isinstance(value, known[key]) or isinstance(value, bool) or (isinstance(value, int) and value < 0):
+            expected = {str: "text", int: "a number", list: "a list", dict: "keys with values"}[known[key]]
+            raise InputError(f"{key} must be {expected}, not {value!r}", where, "correct it (quotes make text)")
     if missing := [key for key in sorted(required) if key not in entry]:
         raise InputError(f"missing: {', '.join(missing)}", where, "see benchmark/data/files.py")
+
+
+def _check_path(path: str, where: str, forbidden: str = "") -> None:
+    """Check that a path stays below the data root, and beside the receipts."""
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] in ("/", ".dcase-bench") or ".." in parts or set(path) & {"\\", "\0", *forbidden}:
+        what = f"{path!r} is no name of a file" if forbidden else f"{path!r} leaves the data root"
+        raise InputError(what, where, "name a path below the data root")
+
+
+def _check_address(address: str, where: str) -> None:
+    if not re.match(r"https?://[^/]", address):
+        raise InputError(f"{address!r} is no address that starts with http:// or https://", where, "correct it")

@@ -1,7 +1,8 @@
 """What lies at a data root: the clips of a task, how complete they are, and what the data is therefore called."""
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+import os
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -134,14 +135,14 @@ def deal_folds(strata: Mapping[str, Hashable], folds: Sequence[str], seed: int) 
     return {fold: Parts(everything - test, test) for fold, test in dealt.items()}
 
 
-def require_folders(title: str, root: Path, needed: Sequence[str], sources: str) -> None:
+def require_folders(title: str, root: Path, needed: Sequence[str], data: str) -> None:
     """Check that the folders (`name/`) and files of a data set are there.
 
     Args:
         title: The data set, for people.
         root: Data root.
         needed: Paths below it; folders end in `/`.
-        sources: Where to fetch them.
+        data: What `make data` is told to fetch them, e.g. `TASK=bad`.
 
     Raises:
         InputError: Some are missing.
@@ -150,12 +151,17 @@ def require_folders(title: str, root: Path, needed: Sequence[str], sources: str)
         name for name in needed if not ((root / name).is_dir() if name.endswith("/") else (root / name).is_file())
     ]
     if missing:
-        remedy = f"fetch them ({sources}), or try without data: DATA=mini"
+        remedy = f"fetch them: make data {data}, or try without data: DATA=mini"
         raise InputError(f"{title}: missing {', '.join(missing)}", root.resolve(), remedy)
 
 
 def match_audio(
-    listed: Mapping[str, Path], folders: Sequence[Path], title: str, root: Path, on_error: OnError
+    listed: Mapping[str, Path],
+    folders: Sequence[Path],
+    title: str,
+    root: Path,
+    on_error: OnError,
+    may_be_partial: bool = False,
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Compare the lists with the audio that is there.
 
@@ -165,6 +171,7 @@ def match_audio(
         title: The data set, for people.
         root: Data root.
         on_error: Whether a difference stops.
+        may_be_partial: Whether clips without audio are normal and never stop.
 
     Returns:
         Clip id to the reason, for each without audio; and audio file to the reason, for each that is not listed.
@@ -172,30 +179,34 @@ def match_audio(
     Raises:
         InputError: A listed path leaves the data root, or, with `stop`, lists and audio differ.
     """
-    there = {
-        path
-        for folder in folders
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
-    }
+    there = {path for folder in folders if folder.is_dir() for path in _audio_files(folder)}
     missing = {}
     below = "" if root == Path() else f"{root}/".replace("//", "/")
     for clip, path in listed.items():  # strings: pathlib takes seconds for tens of thousands of clips
         inside = f"/{str(path)[len(below) :]}/"
         if not str(path).startswith(below) or "/../" in inside or inside.startswith("//"):
             raise InputError(f"clip '{clip}' would lie outside of the data folder", path, "correct its name")
-        if path not in there and not path.is_file():
+        if path not in there and not os.path.isfile(path):  # noqa: PTH113 - a name that is too long is a missing file, too
             missing[clip] = f"{path.relative_to(root)} is missing"
     expected = set(listed.values())
     strangers = {
         path.relative_to(root).as_posix(): f"{path.relative_to(root)} is on no list"
         for path in sorted(there - expected)
     }
-    if (missing or strangers) and on_error == "stop":
-        reasons = [*missing.values(), *strangers.values()]
+    reasons = [*([] if may_be_partial else missing.values()), *strangers.values()]
+    if reasons and on_error == "stop":
         raise InputError(
             f"{title}: {len(reasons)} listed clips or files without partner: {few(reasons)}",
             root.resolve(),
             "complete the data, or leave these clips out with --data.on_error skip",
         )
     return missing, strangers
+
+
+def _audio_files(folder: Path) -> Iterator[Path]:
+    """Audio files, and links that lead to one."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith(".") and entry.is_file():
+                yield folder / name

@@ -69,8 +69,9 @@ def read_receipt(path: Path) -> Receipt | None:
         return None
     try:
         content = read_json(path)
-        return Receipt(**content | {"members": tuple(Member(*member) for member in content["members"])})
-    except (TypeError, KeyError) as error:
+        members = tuple(Member(str(name), int(size), str(sha256)) for name, size, sha256 in content["members"])
+        return Receipt(**content | {"members": members})
+    except (TypeError, ValueError, KeyError) as error:
         raise InputError(f"not a receipt: {error}", path, "delete it and download again") from error
 
 

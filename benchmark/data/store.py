@@ -4,17 +4,16 @@ A store is a folder. `audio.i16` holds int16 samples, clip after clip, each plan
 `index.json` says where each clip lies; it is replaced at once when a build ends. While a build goes on, `journal.jsonl`
 lists the clips whose samples are wholly written, so that a killed build continues there and ends with the same bytes.
 `lock` keeps two builds apart. Samples are only ever appended, so a store that is open elsewhere stays right.
+
+Opening trusts the disk: it compares sizes only. `WaveformStore.verify` reads every sample.
 """
 
 import hashlib
-import json
 import os
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,21 +26,30 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmark.data.audio import convert, read_audio, to_int16
 from benchmark.data.inventory import OnError
+from benchmark.data.parallel import in_order
+from benchmark.data.store_index import (
+    DATA,
+    LOCK,
+    Clip,
+    Plan,
+    Row,
+    Samples,
+    Writer,
+    checksum,
+    clear,
+    data_samples,
+    end_of,
+    make_plan,
+    read_index,
+    source_of,
+)
 from benchmark.errors import InputError
 from benchmark.locks import locked
-from benchmark.records import unwritable, write_text
+from benchmark.records import unwritable
 
-FORMAT = 2
-DATA, INDEX, JOURNAL, LOCK = "audio.i16", "index.json", "journal.jsonl", "lock"
-_Samples = npt.NDArray[np.int16]
+__all__ = ["Clip", "WaveformStore", "build_store", "outstanding", "store_folder"]
 
-
-@dataclass(frozen=True)
-class Clip:
-    """One file of a data set: its name, unique there, and where its audio lies."""
-
-    clip_id: str
-    path: Path
+_PIECE = 2**20  # bytes read at once by a check
 
 
 class WaveformStore:
@@ -66,9 +74,9 @@ class WaveformStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        index = _read_index(folder)
+        index = read_index(folder)
         rows = [row for row in index.rows if not row.reason] if index else []
-        if index is None or not rows or _end(rows) > _data_samples(folder):
+        if index is None or not rows or end_of(rows) > data_samples(folder):
             raise InputError("no complete waveform store here", folder, "run the same command again to build it")
         self.folder = folder
         self.sample_rate: int = index.settings["sample_rate"]
@@ -78,7 +86,8 @@ class WaveformStore:
         self.offsets = np.array([row.offset for row in rows], np.int64)
         self.lengths = np.array([row.length for row in rows], np.int64)
         self.gains = np.array([row.gain for row in rows], np.float32)
-        self.data = np.memmap(folder / DATA, np.int16, "r", shape=(_end(rows),))
+        self._checksums = [row.crc for row in rows]
+        self.data = np.memmap(folder / DATA, np.int16, "r", shape=(end_of(rows),))
         self._samples = self.data.view(np.ndarray)  # slices of a plain view cost a third of a memmap's
 
     def __reduce__(self) -> tuple[type["WaveformStore"], tuple[Path]]:
@@ -118,16 +127,47 @@ class WaveformStore:
             window[:, count:] = 0
         return torch.from_numpy(windows), torch.from_numpy(self.gains[clips]), torch.from_numpy(valid)
 
+    def verify(self, jobs: int | None = None, progress: bool = True) -> list[str]:
+        """Compare every sample with the checksums that were taken when it was decoded, a piece in memory at a time.
+
+        Args:
+            jobs: Threads; by default one for each core that this process may use.
+            progress: Show a bar on standard error, or one line at the end where that is no terminal.
+
+        Returns:
+            Names of the clips whose samples, or what the index says of them, are not what was written. Delete the
+            store's folder then: the next run builds it again.
+        """
+        descriptor = os.open(self.folder / DATA, os.O_RDONLY)
+        check = partial(self._is_whole, descriptor)
+        try:
+            with (
+                _bar("checking waveform store", len(self.clip_ids), progress) as advance,
+                closing(in_order(check, range(len(self.clip_ids)), jobs)) as checked,
+            ):
+                differ: list[str] = []
+                for clip_id, is_whole in zip(self.clip_ids, checked, strict=True):
+                    differ += () if is_whole else (clip_id,)
+                    advance()
+        finally:
+            os.close(descriptor)
+        return differ
+
+    def _is_whole(self, descriptor: int, place: int) -> bool:
+        begin, length = 2 * int(self.offsets[place]), int(self.lengths[place])
+        ends = begin + 2 * self.channels * length
+        try:  # not from the memory map, where a bad sector or a file that was cut meanwhile ends the process
+            pieces = (os.pread(descriptor, min(_PIECE, ends - at), at) for at in range(begin, ends, _PIECE))
+            found = checksum(self.clip_ids[place], length, self.channels, float(self.gains[place]), pieces)
+        except OSError:
+            return False
+        return found == self._checksums[place]
+
 
 def store_folder(cache: Path, task: str, root: Path, sample_rate: int, mono: bool) -> Path:
     """Folder of the store that holds the data set below `root` at `sample_rate` Hz."""
-    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
     return cache / "stores" / f"{task}-{sample_rate}-{'mono' if mono else 'multi'}-{digest}"
-
-
-def _cores() -> int:
-    """Cores this process may use, where the system can tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def build_store(
@@ -165,60 +205,46 @@ def build_store(
         BenchmarkError: The folder takes no more data (full disk, no permission).
     """
     _check_names(clips)
-    settings = {"format": FORMAT, "sample_rate": sample_rate, "mono": mono}
+    asked = (folder, clips, sample_rate, mono, on_error)
     try:
-        if not _plan(folder, clips, settings, on_error).done:
+        if not make_plan(*asked).done:
             folder.mkdir(parents=True, exist_ok=True)
             with locked(folder / LOCK, f"builds {folder}"):
-                plan = _plan(folder, clips, settings, on_error)
+                plan = make_plan(*asked)
+                clear(folder, everything=plan.afresh)
                 if plan.afresh:
-                    for name in (INDEX, JOURNAL, DATA):  # in this order: an index never outlives its samples
-                        (folder / name).unlink(missing_ok=True)
-                    plan = _plan(folder, clips, settings, on_error)
+                    plan = make_plan(*asked)
                 if not plan.done:
-                    threads = jobs or _cores()
                     decode = partial(_decode, sample_rate=sample_rate, mono=mono, on_error=on_error, channels=channels)
-                    _build(folder, clips, plan, decode, threads, progress, one_rate)
+                    _build(folder, clips, plan, decode, jobs, progress, one_rate)
     except OSError as error:
         raise unwritable(folder, error) from error
     return WaveformStore(folder)
 
 
-class _Row(NamedTuple):
-    """One clip in the index: where its samples lie (counted in samples), or the reason why there are none."""
+class Outstanding(NamedTuple):
+    """What `build_store` has to do.
 
-    clip_id: str
-    offset: int
-    length: int
-    channels: int
-    rate: int  # of the file
-    gain: float
-    size: int
-    mtime_ns: int
-    reason: str
+    Attributes:
+        clips: What it decodes.
+        freed: Bytes that it deletes before.
+    """
 
-    @property
-    def end(self) -> int:
-        return self.offset + self.length * self.channels
+    clips: list[Clip]
+    freed: int
 
 
-_Decode = Callable[[Clip], tuple[_Row, _Samples]]
+def outstanding(
+    folder: Path, clips: Sequence[Clip], sample_rate: int, mono: bool, on_error: OnError = "stop"
+) -> Outstanding:
+    """What `build_store` with the same arguments would do; changes nothing."""
+    plan = make_plan(folder, clips, sample_rate, mono, on_error)
+    if plan.afresh:
+        return Outstanding(list(clips), 2 * data_samples(folder))
+    return Outstanding(plan.pending, 0)
 
 
-class _Index(NamedTuple):
-    settings: dict[str, Any]
-    rows: list[_Row]  # what was asked for
-    spare: list[_Row]  # what an earlier call asked for
-
-
-class _Plan(NamedTuple):
-    settings: dict[str, Any]
-    known: dict[str, _Row]  # every clip with all of its samples in the file, though maybe of an older source
-    fresh: dict[str, _Row]  # those asked for and of the present source
-    pending: list[Clip]
-    torn: bool  # the index names samples that are not there
-    afresh: bool  # nothing in the file is of use, or more of it is dead than alive
-    done: bool
+_Decode = Callable[[Clip], tuple[Row, Samples]]
 
 
 def _check_names(clips: Sequence[Clip]) -> None:
@@ -229,70 +255,8 @@ def _check_names(clips: Sequence[Clip]) -> None:
         raise InputError(f"{times} clips have the same name", name, "give every clip a name of its own")
 
 
-def _source(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-        return status.st_size, status.st_mtime_ns
-    except OSError:
-        return -1, -1
-
-
-def _data_samples(folder: Path) -> int:
-    return max(0, _source(folder / DATA)[0]) // 2
-
-
-def _end(rows: Iterable[_Row]) -> int:
-    return max((row.end for row in rows), default=0)
-
-
-def _read_index(folder: Path) -> _Index | None:
-    try:
-        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        if content["settings"]["format"] != FORMAT:
-            return None
-        return _Index(content["settings"], *([_Row(*row) for row in content[key]] for key in ("rows", "spare")))
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _read_journal(folder: Path, settings: dict[str, Any]) -> list[_Row]:
-    try:
-        first, *lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines()
-        if json.loads(first) != settings:
-            return []
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return []
-    rows = []
-    for line in lines:
-        try:
-            rows.append(_Row(*json.loads(line)))
-        except (ValueError, TypeError):  # the line at which the build was killed
-            break
-    return rows
-
-
-def _plan(folder: Path, clips: Sequence[Clip], settings: dict[str, Any], on_error: OnError) -> _Plan:
-    """What the folder holds of what is asked for; changes nothing."""
-    available, index = _data_samples(folder), _read_index(folder)
-    indexed = index.rows + index.spare if index and index.settings == settings else []
-    listed = [row.clip_id for row in index.rows] if index and indexed else []
-    known = {row.clip_id: row for row in indexed + _read_journal(folder, settings) if row.end <= available}
-    fresh: dict[str, _Row] = {}
-    for clip in clips:
-        row = known.get(clip.clip_id)
-        if row and (row.size, row.mtime_ns) == _source(clip.path) and (on_error == "skip" or not row.reason):
-            fresh[clip.clip_id] = row
-    pending = [clip for clip in clips if clip.clip_id not in fresh]
-    alive = known.keys() - {clip.clip_id for clip in pending}
-    live = sum(known[clip_id].end - known[clip_id].offset for clip_id in alive)
-    done = not pending and listed == [clip.clip_id for clip in clips] and not (folder / JOURNAL).exists()
-    afresh = not done and (not known or 2 * live < _end(known.values()))
-    torn = any(row.end > available for row in indexed)
-    return _Plan(settings, known, fresh, pending, torn, afresh, done)
-
-
-def _decode(clip: Clip, sample_rate: int, mono: bool, on_error: OnError, channels: int | None) -> tuple[_Row, _Samples]:
-    source = _source(clip.path)  # before reading: a file that changes meanwhile is decoded again next time
+def _decode(clip: Clip, sample_rate: int, mono: bool, on_error: OnError, channels: int | None) -> tuple[Row, Samples]:
+    source = source_of(clip.path)  # before reading: a file that changes meanwhile is decoded again next time
     try:
         waveform, rate = read_audio(clip.path)
         if channels is not None and len(waveform) != channels:
@@ -302,53 +266,36 @@ def _decode(clip: Clip, sample_rate: int, mono: bool, on_error: OnError, channel
     except InputError as error:
         if on_error == "stop":
             raise
-        return _Row(clip.clip_id, 0, 0, 0, 0, 1.0, *source, str(error).splitlines()[0]), np.empty((0, 0), np.int16)
-    return _Row(clip.clip_id, 0, samples.shape[1], samples.shape[0], rate, float(gain), *source, ""), samples
-
-
-def _decoded(clips: Sequence[Clip], decode: _Decode, jobs: int) -> Generator[tuple[_Row, _Samples], None, None]:
-    """The clips in their order; threads (decoder and resampler release the GIL) run at most `2 * jobs` clips ahead."""
-    ahead: deque[Future[tuple[_Row, _Samples]]] = deque()
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for clip in clips:
-                ahead.append(pool.submit(decode, clip))
-                if len(ahead) > 2 * jobs:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            for future in ahead:
-                future.cancel()
+        return Row(clip.clip_id, 0, 0, 0, 0, 1.0, *source, 0, str(error).splitlines()[0]), np.empty((0, 0), np.int16)
+    channels, length = samples.shape
+    crc = checksum(clip.clip_id, length, channels, float(gain), [samples.data])
+    return Row(clip.clip_id, 0, length, channels, rate, float(gain), *source, crc, ""), samples
 
 
 def _build(
-    folder: Path, clips: Sequence[Clip], plan: _Plan, decode: _Decode, jobs: int, progress: bool, one_rate: bool
+    folder: Path, clips: Sequence[Clip], plan: Plan, decode: _Decode, jobs: int | None, progress: bool, one_rate: bool
 ) -> None:
     rows = dict(plan.fresh)
     first = next((row for row in rows.values() if not row.reason), None)
     with (
-        closing(_Writer(folder, plan)) as writer,
+        closing(Writer(folder, plan)) as writer,
         _bar(f"waveform store {plan.settings['sample_rate']} Hz", len(plan.pending), progress) as advance,
-        closing(_decoded(plan.pending, decode, jobs)) as decoded,
+        closing(in_order(decode, plan.pending, jobs)) as decoded,
     ):
         for row, samples in decoded:
             first = first or (None if row.reason else row)
             _check_alike(first, row, one_rate)
             rows[row.clip_id] = writer.append(row, samples)
             advance()
-        os.fsync(writer.data)  # the index must not outlive its samples in a power cut
-    wanted = [rows[clip.clip_id] for clip in clips]
-    for row in wanted:
-        _check_alike(first, row, one_rate)
-    if first is None:
-        raise InputError(f"none of {len(clips)} clips can be read: {wanted[0].reason}", clips[0].path)
-    spare = sorted(row for clip_id, row in plan.known.items() if clip_id not in rows)
-    write_text(folder / INDEX, json.dumps({"settings": plan.settings, "rows": wanted, "spare": spare}) + "\n")
-    (folder / JOURNAL).unlink()
+        wanted = [rows[clip.clip_id] for clip in clips]
+        for row in wanted:
+            _check_alike(first, row, one_rate)
+        if first is None:
+            raise InputError(f"none of {len(clips)} clips can be read: {wanted[0].reason}", clips[0].path)
+        writer.finish(wanted)
 
 
-def _check_alike(first: _Row | None, row: _Row, one_rate: bool) -> None:
+def _check_alike(first: Row | None, row: Row, one_rate: bool) -> None:
     if not first or row.reason:
         return
     if one_rate and row.rate != first.rate:
@@ -361,39 +308,6 @@ def _check_alike(first: _Row | None, row: _Row, one_rate: bool) -> None:
             f"{first.clip_id} has {first.channels} channels, {row.clip_id} has {row.channels}",
             remedy="mix to mono (data.mono: true), or leave one of them out",
         )
-
-
-class _Writer:
-    """Appends samples, then their row to the journal, which starts with all that is known."""
-
-    def __init__(self, folder: Path, plan: _Plan) -> None:
-        lines = [json.dumps(line) for line in (plan.settings, *plan.known.values())]
-        write_text(folder / JOURNAL, "\n".join(lines) + "\n")
-        if plan.torn:  # once the file has grown again, such an index would point at other clips' samples
-            (folder / INDEX).unlink()
-        self._end = _end(plan.known.values())
-        self.data = os.open(folder / DATA, os.O_WRONLY | os.O_CREAT, 0o644)
-        self._journal = os.open(folder / JOURNAL, os.O_WRONLY | os.O_APPEND)
-        os.ftruncate(self.data, 2 * self._end)
-        os.lseek(self.data, 0, os.SEEK_END)
-
-    def append(self, row: _Row, samples: _Samples) -> _Row:
-        if samples.size:
-            row = row._replace(offset=self._end)
-            self._end = row.end
-            _write(self.data, samples.tobytes())
-        _write(self._journal, f"{json.dumps(row)}\n".encode())
-        return row
-
-    def close(self) -> None:
-        os.close(self.data)
-        os.close(self._journal)
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class SceneDataModule(ClipDataModule):
         folder = root / corpus.folder("development")
         lists = [f"evaluation_setup/fold1_{name}.txt" for name in ("train", "evaluate")]
         needed = [f"{folder.name}/{name}" for name in ("audio/", "meta.csv", *lists)]
-        require_folders(f"{corpus.title}, development set", root, needed, corpus.records["development"])
+        require_folders(f"{corpus.title}, development set", root, needed, f"TASK={corpus.task}")
         clips = read_meta(folder / "meta.csv", corpus.device)
         train, test = fold = read_fold(folder, clips)
         counts = official_counts(corpus, clips, fold)

@@ -40,7 +40,7 @@ class Corpus:
     Attributes:
         title: For people.
         stem: What the names of its folders begin with.
-        records: Where each of its sets is published.
+        task: The task that it is the data of.
         scored: Clips of the evaluation and the leaderboard set, where they are known to be all labelled alike.
         development: Official numbers of the development set: those of `official_counts`.
         device: The one device of all its clips; empty where tables or file names tell it.
@@ -48,7 +48,7 @@ class Corpus:
 
     title: str
     stem: str
-    records: Mapping[str, str]
+    task: str
     scored: Mapping[str, int]
     development: Mapping[str, int]
     device: str = ""
@@ -64,11 +64,7 @@ TESTED_SET = MappingProxyType({CHALLENGE: "evaluation", LEADERBOARD: "leaderboar
 STEREO = Corpus(
     title="TUT Urban Acoustic Scenes 2018",
     stem="TUT-urban-acoustic-scenes-2018",
-    records={
-        "development": "https://doi.org/10.5281/zenodo.1228142",
-        "evaluation": "https://doi.org/10.5281/zenodo.1293883",
-        "leaderboard": "https://doi.org/10.5281/zenodo.1245181",
-    },
+    task="asc",
     scored={"evaluation": 3600, "leaderboard": 1200},
     development={
         "clips": 8640,
@@ -209,7 +205,9 @@ def read_tested_set(root: Path, corpus: Corpus, part: str) -> list[Clip]:
         InputError: The set or its labels are missing, or `meta.csv` is malformed.
     """
     title, folder = f"{corpus.title}, {part} set", root / corpus.folder(part)
-    require_folders(title, root, (f"{folder.name}/", f"{folder.name}/audio/"), corpus.records[part])
+    protocol = next(name for name, tested in TESTED_SET.items() if tested == part)
+    data = f"TASK={corpus.task} PROTOCOL={protocol}"
+    require_folders(title, root, (f"{folder.name}/", f"{folder.name}/audio/"), data)
     meta = folder / "meta.csv"
     if not meta.is_file() or "scene_label" not in read_rows(meta, "\t")[0].cells:
         needed = "filename and scene_label" if corpus.device else "filename, scene_label and source_label"

@@ -23,11 +23,7 @@ RANKED = ("b", "c")
 MOBILE = Corpus(
     title="TUT Urban Acoustic Scenes 2018 Mobile",
     stem="TUT-urban-acoustic-scenes-2018-mobile",
-    records={
-        "development": "https://doi.org/10.5281/zenodo.1228235",
-        "evaluation": "https://doi.org/10.5281/zenodo.1293901",
-        "leaderboard": "https://doi.org/10.5281/zenodo.1245184",
-    },
+    task="asc-mobile",
     scored={},  # these sets hold clips that are not scored, and no public list says which
     development={
         "clips": 10_080,

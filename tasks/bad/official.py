@@ -31,18 +31,12 @@ class Dataset:
         csv_names: Accepted names of the label file, the first found is read; the contents are the same.
         clips: Number of clips in the official release.
         birds: How many of them have ``hasbird`` 1.
-        licence: Licence of audio and labels, as far as public sources agree.
-        audio_url: Archive with the folder ``wav/``.
-        labels_url: The label file.
     """
 
     name: str
     csv_names: tuple[str, ...]
     clips: int
     birds: int
-    licence: str
-    audio_url: str
-    labels_url: str
 
 
 DATASETS: Mapping[str, Dataset] = MappingProxyType(
@@ -54,27 +48,18 @@ DATASETS: Mapping[str, Dataset] = MappingProxyType(
                 csv_names=("ff1010bird_metadata_2018.csv", "ff1010bird_metadata.csv"),
                 clips=7690,
                 birds=1935,
-                licence=LICENCE,
-                audio_url="https://archive.org/download/ff1010bird/ff1010bird_wav.zip",
-                labels_url="https://ndownloader.figshare.com/files/10853303",
             ),
             Dataset(
                 name="warblrb10k",
                 csv_names=("warblrb10k_public_metadata_2018.csv", "warblrb10k_public_metadata.csv"),
                 clips=8000,
                 birds=6045,
-                licence=LICENCE,
-                audio_url="https://archive.org/download/warblrb10k_public/warblrb10k_public_wav.zip",
-                labels_url="https://ndownloader.figshare.com/files/10853306",
             ),
             Dataset(
                 name="BirdVox-DCASE-20k",
                 csv_names=("BirdVoxDCASE20k_csvpublic.csv", "BirdVox-DCASE-20k_csv-public.csv"),
                 clips=20000,
                 birds=10017,
-                licence=LICENCE,
-                audio_url="https://zenodo.org/record/1208080/files/BirdVox-DCASE-20k.zip",
-                labels_url="https://ndownloader.figshare.com/files/10853300",
             ),
         )
     }
@@ -210,14 +195,10 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
 
 def _require_files(root: Path) -> None:
     needed: list[str] = []
-    incomplete: list[Dataset] = []
     for dataset in DATASETS.values():
         path = _csv_path(dataset, root / dataset.name)
         needed += [f"{dataset.name}/wav/", f"{dataset.name}/{path.name if path else dataset.csv_names[0]}"]
-        if path is None or not (root / dataset.name / "wav").is_dir():
-            incomplete.append(dataset)
-    sources = "; ".join(f"{dataset.name}: {dataset.audio_url} and {dataset.labels_url}" for dataset in incomplete)
-    require_folders("bird audio detection", root, needed, sources)
+    require_folders("bird audio detection", root, needed, "TASK=bad")
 
 
 def _csv_path(dataset: Dataset, folder: Path) -> Path | None:

@@ -16,7 +16,6 @@ from tasks.domestic.official import (
     CLASSES,
     DEVELOPMENT,
     EVALUATION,
-    RECORDS,
     TITLE,
     Segment,
     group_by_microphone,
@@ -47,11 +46,9 @@ class DomesticDataModule(ClipDataModule):
         folder = root / DEVELOPMENT
         lists = [f"evaluation_setup/fold{fold}_{part}.txt" for fold in FOLDS for part in ("train", "evaluate")]
         needed = [f"{DEVELOPMENT}/{name}" for name in ("audio/", "meta.txt", *(lists if protocol != CHALLENGE else ()))]
-        sources = RECORDS[DEVELOPMENT]
         if protocol == CHALLENGE:
             needed += [f"{EVALUATION}/audio/", f"{EVALUATION}/meta.txt"]
-            sources += f" and {RECORDS[EVALUATION]}"
-        require_folders(TITLE, root, needed, sources)
+        require_folders(TITLE, root, needed, f"TASK=domestic PROTOCOL={protocol}")
         segments = read_meta(folder)
         counts, groups = official_counts(DEVELOPMENT, segments), [segment.node for segment in segments]
         audio = [folder / "audio"]

@@ -50,7 +50,6 @@ SEGMENTS = {
     EVALUATION: (21112, 4221, 1477, 2100, 1960, 3815, 868, 21116, 16303),
 }
 SESSIONS = {DEVELOPMENT: 266, EVALUATION: 131}
-RECORDS = {DEVELOPMENT: "https://zenodo.org/record/1247102", EVALUATION: "https://zenodo.org/record/1964758"}
 MICROPHONES = ("known", "unknown")
 NODE = re.compile(r"(?:audio/)?(?P<node>\w+?Node\d+)_")
 

@@ -55,10 +55,6 @@ CLASSES = {ESC10: ESC10_CLASSES, ESC50: ESC50_CLASSES}
 ESC10_FOLDERS = {f"{number:03d} - {name}": name for number, name in enumerate(ESC10_CLASSES, start=1)}
 ESC10_NAME = re.compile(r"(?P<fold>[1-5])-(?P<source>\d+)-[A-Z]\.\w+")
 ROOTS = {ESC10: ("ESC-10", "ESC-10-master"), ESC50: ("ESC-50", "ESC-50-master")}
-SOURCES = {
-    ESC10: "https://github.com/karolpiczak/ESC-10 or https://doi.org/10.7910/DVN/YDEPUT",
-    ESC50: "https://github.com/karolpiczak/ESC-50",
-}
 
 
 class Clip(NamedTuple):
@@ -81,7 +77,7 @@ def find_root(root: Path, protocol: str) -> Path:
         if (root / name).is_dir():
             return root / name
     name = ROOTS[protocol][0]
-    remedy = f"fetch it ({SOURCES[protocol]}), or try without data: DATA=mini"
+    remedy = f"fetch it: make data TASK=esc PROTOCOL={protocol}, or try without data: DATA=mini"
     raise InputError(f"environmental sounds: missing {name}/", root.resolve(), remedy)
 
 
@@ -99,7 +95,7 @@ def read_esc10(folder: Path) -> tuple[list[Clip], list[Path]]:
     """
     missing = [name for name in ESC10_FOLDERS if not (folder / name).is_dir()]
     if missing:
-        remedy = f"fetch the whole data set ({SOURCES[ESC10]}), or try without data: DATA=mini"
+        remedy = f"fetch the whole data set: make data TASK=esc PROTOCOL={ESC10}, or try without data: DATA=mini"
         raise InputError(f"ESC-10: missing the folders {few(missing)}", folder.resolve(), remedy)
     clips: dict[str, Clip] = {}
     strangers: list[Path] = []

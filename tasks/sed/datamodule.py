@@ -13,10 +13,12 @@ from benchmark.metrics.clips import ClipTable
 from benchmark.tabular import few
 from tasks.sed.official import (
     CLASSES,
+    DESED_VALIDATION,
+    EVAL,
     IN_DOMAIN,
     OUT_OF_DOMAIN,
-    SOURCES,
     SUBSETS,
+    TEST,
     WEAK,
     WEAK_CLIPS,
     EventRow,
@@ -39,6 +41,7 @@ class SoundEventDataModule(ClipDataModule):
     """
 
     subsets = (IN_DOMAIN, OUT_OF_DOMAIN)
+    may_be_partial = True
 
     @classmethod
     def take_stock(cls, root: Path, on_error: OnError, protocol: str, subsets: Sequence[str] = ()) -> Inventory:
@@ -46,13 +49,14 @@ class SoundEventDataModule(ClipDataModule):
 
         Raises:
             InputError: A list or folder is missing, a list is wrong, a clip is both scored and in another list, not one
-                clip of a list that was asked for is there, or, with `stop`, lists and audio differ.
+                clip of a list that was asked for is there, or, with `stop`, audio is on no list.
         """
         names = (WEAK, *(name for name in cls.subsets if name in subsets))
         official = SUBSETS[protocol]
-        needed = [f"{SUBSETS[name].audio}/" for name in (WEAK, protocol)]
+        there = (root / DESED_VALIDATION).is_dir()
+        needed = [f"{SUBSETS[name].audio}/" for name in ((WEAK,) if there else (WEAK, protocol))]
         needed += [SUBSETS[name].csv for name in (*names, protocol)]
-        require_folders(TITLE, root, needed, SOURCES)
+        require_folders(TITLE, root, needed, "TASK=sed (the lists; tasks/sed/README.md says where audio is)")
         clips = {name: _training_clips(root, name) for name in names}
         rows = event_rows(root / official.csv)
         _require_apart(root / official.csv, rows, clips)
@@ -65,9 +69,10 @@ class SoundEventDataModule(ClipDataModule):
         counts.append(Count(f"{protocol} rows", len(rows), official.rows))
         listed = [example for found in clips.values() for example in found]
         folders = [root / SUBSETS[name].audio for name in clips]
-        missing, strangers = match_audio({e.clip_id: e.path for e in listed}, folders, TITLE, root, on_error)
+        paths = {e.clip_id: e.path for e in listed}
+        missing, strangers = match_audio(paths, folders, TITLE, root, on_error, cls.may_be_partial)
         examples = [e for e in listed if e.clip_id not in missing]
-        about = [f"{sum(e.group == name for e in examples)} {name}" for name in clips]
+        about = [_coverage(name, found, missing) for name, found in clips.items()]
         version = official.versions.get(len(rows), "unknown")
         summary = f"clips: {', '.join(about)}; {Path(official.csv).name} has {len(rows)} rows (version {version})"
         train, test = (frozenset(e.clip_id for e in clips[name]) for name in (WEAK, protocol))
@@ -97,13 +102,18 @@ def _require_apart(path: Path, rows: Sequence[EventRow], clips: Mapping[str, Seq
         if shared:
             files = sorted(shared, key=shared.__getitem__)
             what = f"clips to score are in the list {name} too, {len(files)} in all: {few(files)}"
-            raise InputError(what, f"{path}:{shared[files[0]]}", f"take the current lists ({SOURCES})")
+            raise InputError(what, f"{path}:{shared[files[0]]}", "take the current lists: make data TASK=sed")
 
 
 def _require_audio(root: Path, name: str, examples: Sequence[Example]) -> None:
     if not any(example.path.is_file() for example in examples):
-        remedy = f"fetch them ({SOURCES}), or run a system that does not ask for them in data.subsets"
+        remedy = "tasks/sed/README.md says where audio is; or run a system that does not ask for them in data.subsets"
         raise InputError(f"{TITLE}: no clip of {name} is there", (root / SUBSETS[name].audio).resolve(), remedy)
+
+
+def _coverage(name: str, examples: Sequence[Example], missing: Mapping[str, str]) -> str:
+    there = sum(example.clip_id not in missing for example in examples)
+    return f"{there:,} {name}" if there == len(examples) else f"{there:,} of {len(examples):,} {name}"
 
 
 def _weak_counts(examples: Sequence[Example]) -> list[Count]:
@@ -128,4 +138,7 @@ def _scored_clips(root: Path, name: str, rows: Sequence[EventRow]) -> list[Examp
 
 
 def _example(root: Path, name: str, clip: str, target: tuple[float, ...], events: Sequence[Event] = ()) -> Example:
-    return Example(f"{name}/{clip}", root / SUBSETS[name].audio / clip, target, name, tuple(events))
+    path, shared = root / SUBSETS[name].audio / clip, root / DESED_VALIDATION / clip
+    if name in (TEST, EVAL) and shared.is_file() and not path.is_file():
+        path = shared
+    return Example(f"{name}/{clip}", path, target, name, tuple(events))

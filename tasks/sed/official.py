@@ -34,11 +34,9 @@ WEAK_CLIPS: Mapping[str, int] = MappingProxyType(
     dict(zip(CLASSES, (205, 134, 173, 184, 214, 103, 171, 343, 550, 167), strict=True))
 )
 WEAK, IN_DOMAIN, OUT_OF_DOMAIN, TEST, EVAL = "weak", "unlabel_in_domain", "unlabel_out_of_domain", "test", "eval"
+# DESED keeps the clips of both scored lists in one folder.
+DESED_VALIDATION = "dataset/audio/validation"
 LICENCE = "lists: MIT (organisers' repository); audio: excerpts of AudioSet's YouTube videos, each under its own terms"
-SOURCES = (
-    "lists and download script: https://github.com/DCASE-REPO/dcase2018_baseline, task4; the real part of DESED, "
-    "https://project.inria.fr/desed, has the same clips"
-)
 
 STRONG_COLUMNS = ("filename", "onset", "offset", "event_label")
 CLIP_SECONDS = 10.0

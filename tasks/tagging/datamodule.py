@@ -81,7 +81,7 @@ def _require_files(root: Path, with_test: bool) -> None:
     if with_test:
         whole = (root / official.WHOLE_TEST_LIST).is_file()
         needed += [f"{official.AUDIO_TEST}/", official.WHOLE_TEST_LIST if whole else official.SCORED_LIST]
-    require_folders(official.TITLE, root, needed, official.SOURCE)
+    require_folders(official.TITLE, root, needed, "TASK=tagging")
 
 
 def _read_test_lists(root: Path) -> tuple[list[Clip], frozenset[str]]:

@@ -18,7 +18,6 @@ from benchmark.suggest import did_you_mean
 from benchmark.tabular import columns, new_name, read_rows, require_same, write_rows
 
 TITLE = "general-purpose audio tagging"
-SOURCE = "FSDKaggle2018, https://doi.org/10.5281/zenodo.2552860"
 LICENCE = "data set CC BY 4.0; each clip CC0 or CC BY, three clips CC BY-NC, as its row in the csv says"
 
 FOLDER = "FSDKaggle2018"

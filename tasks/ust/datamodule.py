@@ -15,11 +15,12 @@ from benchmark.metrics.clips import ClipTable
 from tasks.ust.official import (
     ANNOTATIONS,
     COARSE,
+    EVALUATION_ARCHIVE,
     FOLDER,
     OFFICIAL_CLIPS,
     OFFICIAL_POSITIVES,
     RULES,
-    SOURCES,
+    SPLITS,
     TAXONOMY_FILE,
     UrbanClip,
     apply_rule,
@@ -55,9 +56,10 @@ class UrbanDataModule(ClipDataModule):
         """Read the annotations and find the recordings of the splits that the protocol uses."""
         folder, splits = root / FOLDER, SPLITS_OF[protocol]
         flat = (folder / "audio").is_dir() and not (folder / "train").is_dir()
-        names = ["audio"] if flat else list(splits)
+        renamed = {"test": EVALUATION_ARCHIVE} if (folder / EVALUATION_ARCHIVE).is_dir() else {}
+        names = ["audio"] if flat else [renamed.get(split, split) for split in splits]
         needed = [ANNOTATIONS, TAXONOMY_FILE, *(f"{name}/" for name in names)]
-        require_folders(TITLE, root, [f"{FOLDER}/{name}" for name in needed], SOURCES)
+        require_folders(TITLE, root, [f"{FOLDER}/{name}" for name in needed], f"TASK=ust PROTOCOL={protocol}")
         read_taxonomy(folder / TAXONOMY_FILE)
         path = folder / ANNOTATIONS
         clips = gather_clips(read_annotations(path), path)
@@ -73,7 +75,8 @@ class UrbanDataModule(ClipDataModule):
             for clip in clips
             if clip.split in splits and (clip.consensus or clip.split == "train")
         }
-        places = {clip.filename: folder / ("audio" if flat else clip.split) / clip.filename for clip in clips}
+        folders = {split: folder / ("audio" if flat else renamed.get(split, split)) for split in SPLITS}
+        places = {clip.filename: folders[clip.split] / clip.filename for clip in clips}
         # Recordings that are listed but not used are no strangers.
         listed = {name: place for name, place in places.items() if name in usable or place.is_file()}
         missing, strangers = match_audio(listed, [folder / name for name in names], TITLE, root, on_error)

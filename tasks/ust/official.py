@@ -2,8 +2,8 @@
 
 Sources: task description at https://dcase.community/challenge2019/task-urban-sound-tagging, card `task-ust-cnn-vggish`.
 The data lie in ``<root>/SONYC-UST/``: ``annotations.csv`` with one row a clip and annotator, the taxonomy
-``dcase-ust-taxonomy.yaml``, and 10 s of mono audio at 44.1 kHz a clip, in ``train/``, ``validate/`` and ``test/``, or
-all in ``audio/``, as in later versions.
+``dcase-ust-taxonomy.yaml``, and 10 s of mono audio at 44.1 kHz a clip, in ``train/``, ``validate/`` and ``test/`` (or
+``audio-eval/``, as the archive of the test part has it), or all in ``audio/``, as in later versions.
 """
 
 from collections import Counter
@@ -23,9 +23,10 @@ FOLDER = "SONYC-UST"
 ANNOTATIONS = "annotations.csv"
 TAXONOMY_FILE = "dcase-ust-taxonomy.yaml"
 SPLITS = ("train", "validate", "test")
+EVALUATION_ARCHIVE = "audio-eval"
+"""Folder of the archive with the test part; it is taken for `test/`."""
 OFFICIAL_CLIPS = {"train": 2351, "validate": 443, "test": 274}
 """Of the version of 2019; its test part was published later."""
-SOURCES = "https://zenodo.org/record/2590742: annotations.csv, dcase-ust-taxonomy.yaml, audio.tar.gz"
 LICENCE = "CC BY 4.0"
 
 CONSENSUS = 0

@@ -9,12 +9,15 @@ import soundfile
 from rich.console import Console
 
 from benchmark.cli import main
+from benchmark.data.files import Dataset, Limit, OfficialFile
 from benchmark.data.inventory import Count, Example, Inventory
+from benchmark.data.receipts import Member, Receipt, receipt_path, write_receipt
 from benchmark.plan import write_mini
 from benchmark.registry import get_task
-from benchmark.status import Format, print_status
+from benchmark.status import Format, print_overview, print_status
+from tasks.esc.datamodule import EscDataModule
 
-BAD = get_task("bad")
+BAD, ESC = get_task("bad"), get_task("esc")
 ANY = Format()
 
 
@@ -118,3 +121,130 @@ def test_nothing_at_all_and_a_long_list_of_gaps():
     assert "25 of 25 listed clips are missing" in out
     assert out.count(": gone") == 10
     assert "durations" not in out
+
+
+def overview(root, registries=None, tasks=(ESC,)):
+    """What is printed, and the cells of each task's row."""
+    console = Console(file=io.StringIO(), width=200)
+    print_overview(console, tasks, root, registries or {})
+    text = console.file.getvalue()
+    names = [task.name for task in tasks]
+    rows = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in text.splitlines()]
+    return text, {cells[0]: cells[1:] for cells in rows if cells and cells[0] in names and len(cells) == 7}
+
+
+def dataset(*files, name="ESC-10", protocols=()):
+    about = {"title": "", "holds": "", "licence": "", "citation": "", "source": ""}
+    return Dataset(name, **about, files=files, limit=Limit(9, 9), protocols=protocols)
+
+
+def archive(name="ESC-10.zip", **known):
+    return OfficialFile(name, "ESC-10", ("http://localhost/",), **known)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Clips of 100 bytes, of which a test says how many are listed and official."""
+    root = tmp_path / "data"
+    monkeypatch.setenv("DCASE_BENCH_DATA", str(root))
+
+    def lay(there, listed=None, official=None):
+        (root / "ESC-10").mkdir(parents=True)
+        paths = [root / "ESC-10" / f"{number}.ogg" for number in range(there)]
+        for path in paths:
+            path.write_bytes(bytes(100))
+        total = there if listed is None else listed
+        examples = [Example(path.name, path, (1.0,), "1") for path in paths]
+        counts = [Count("clips", total, total if official is None else official)]
+        inventory = Inventory(examples, counts, "", {f"{number}.ogg": "gone" for number in range(there, total)})
+        monkeypatch.setattr(EscDataModule, "take_stock", lambda root, on_error, protocol, subsets=(): inventory)
+        return root
+
+    return lay
+
+
+def test_a_glance_at_whole_data(data):
+    text, rows = overview(root := data(1234))
+    assert rows["esc"] == ["ready", "1,234", "1,234", "123.4 kB", "-", "make bench TASK=esc DATA=full"]
+    assert f"data root: {root}" in text
+
+
+@pytest.mark.parametrize(
+    ("there", "listed", "state"),
+    [(14, 15, "partial 93 %"), (9_99, 1_000, "partial 99 %"), (0, 7, "partial 0 %")],
+)
+def test_a_glance_at_partial_data(data, monkeypatch, there, listed, state):
+    root = data(there, listed)
+    _, rows = overview(root, {"esc": [dataset(archive())]})
+    assert rows["esc"] == [state, f"{there:,}", f"{listed:,}", rows["esc"][3], "?", "make data TASK=esc"]
+    monkeypatch.setattr(EscDataModule, "may_be_partial", True)
+    _, rows = overview(root, {"esc": [dataset(archive())]})
+    assert rows["esc"][-1] == ("make bench TASK=esc DATA=full" if there else "make data TASK=esc")
+
+
+def test_a_glance_at_data_with_other_counts_and_elsewhere(data, monkeypatch):
+    root = data(3, 3, official=400)
+    assert overview(root)[1]["esc"][0::5] == ["other", "python -m benchmark data verify esc"]
+    monkeypatch.setenv("DCASE_BENCH_DATA", "elsewhere")
+    assert overview(root)[1]["esc"][5] == f"python -m benchmark data verify esc --data {root}"
+    (root / "ESC-10" / "0.ogg").unlink()
+    (root / "ESC-10" / "0.ogg").symlink_to("nowhere")
+    assert overview(root)[1]["esc"][:4] == ["other", "3", "3", "200 bytes"]
+
+
+def test_a_glance_at_a_root_with_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("DCASE_BENCH_DATA", str(tmp_path))
+    text, rows = overview(tmp_path, {"esc": [dataset(archive(bytes=5))]}, (ESC, BAD))
+    assert rows["esc"] == ["missing", "-", "-", "0 bytes", "5 bytes", "make data TASK=esc"]
+    assert rows["bad"] == ["missing", "-", "-", "0 bytes", "-", "make bench TASK=bad DATA=mini"]
+    assert "esc: missing ESC-10/\n" in text and "bad: missing ff1010bird/wav/\n" in text
+
+
+def test_a_glance_at_a_broken_list_says_where(tmp_path):
+    root = shutil.copytree(write_mini(BAD), tmp_path / "data")
+    path = root / "warblrb10k" / "warblrb10k_public_metadata_2018.csv"
+    path.write_text("itemid,hasbird\nx,7\n")
+    text, rows = overview(root, tasks=(BAD,))
+    assert rows["bad"][0] == "missing" and f"bad: hasbird is '7', neither 0 nor 1 ({path}:2)" in text
+
+
+def test_bytes_here_are_those_of_what_was_downloaded(data):
+    root = data(3)
+    members = (Member("ESC-10/0.ogg", 100, ""), Member("ESC-10/gone.ogg", 7, ""), Member("ESC-10/README", 9, ""))
+    (root / "ESC-10" / "README").write_bytes(bytes(9))
+    registry = [dataset(archive(bytes=50), archive("other.zip", bytes=60))]
+    assert overview(root, {"esc": registry})[1]["esc"][3:5] == ["300 bytes", "110 bytes"]
+    path = receipt_path(root, "ESC-10", "ESC-10.zip")
+    write_receipt(path, Receipt("ESC-10.zip", "", 50, "", "", "registry", members))
+    assert overview(root, {"esc": registry})[1]["esc"][3] == "109 bytes"
+    path.write_text("{")
+    assert overview(root, {"esc": registry})[1]["esc"][3] == "300 bytes"
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ([archive(bytes=1_500_000), archive("b.zip", bytes=500_000)], "2.0 MB"),
+        ([archive(bytes=1_500_000), archive("b.zip", about=500_000)], "~ 2.0 MB"),
+        ([archive(about=1_500_000), archive("b.zip")], "> 1.5 MB"),
+        ([archive()], "?"),
+    ],
+)
+def test_how_sure_the_published_size_is_stands_beside_it(data, files, text):
+    other = dataset(archive("c.zip", bytes=10**9), name="ESC-50", protocols=("esc50-5-fold",))
+    assert overview(data(1), {"esc": [dataset(*files), other]})[1]["esc"][4] == text
+
+
+def test_a_glance_reads_no_audio(tmp_path, monkeypatch):
+    root = shutil.copytree(write_mini(ESC), tmp_path / "data")
+    monkeypatch.setattr("soundfile.SoundFile", None)
+    assert overview(root)[1]["esc"][0] == "other"
+
+
+def test_what_nobody_can_download_is_the_users_to_bring(data, monkeypatch):
+    root = data(0, 7)
+    monkeypatch.setattr(EscDataModule, "may_be_partial", True)
+    registry = {"esc": [dataset(archive())]}
+    assert overview(root, registry)[1]["esc"][-1] == "make data TASK=esc"
+    write_receipt(receipt_path(root, "ESC-10", "ESC-10.zip"), Receipt("ESC-10.zip", "", 5, "", "", "registry", ()))
+    assert overview(root, registry)[1]["esc"][-1] == "see tasks/esc/README.md"

@@ -97,7 +97,8 @@ def test_wrong_weights_name_the_tensor(network):
 
 
 def test_no_weights():
-    with pytest.raises(InputError, match=r"vggish-10086976.pth are not there[\s\S]*--allow-random-weights"):
+    message = r"vggish-10086976.pth are not there[\s\S]*benchmark data download weights[\s\S]*--allow-random-weights"
+    with pytest.raises(InputError, match=message):
         VGGish()
 
 

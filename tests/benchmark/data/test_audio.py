@@ -1,3 +1,4 @@
+import os
 import struct
 
 import numpy as np
@@ -108,12 +109,47 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         read_audio(tmp_path)
 
 
+def test_a_link_to_nowhere_is_named_with_what_it_points_to(tmp_path):
+    (tmp_path / "a.wav").symlink_to(tmp_path / "elsewhere" / "b.wav")
+    with pytest.raises(InputError, match=r"symbolic link to .*elsewhere/b\.wav, which is missing\n.*a\.wav"):
+        read_audio(tmp_path / "a.wav")
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    with pytest.raises(InputError, match=r"symbolic links.*\n.*loop\.wav"):
+        read_audio(tmp_path / "loop.wav")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(InputError, match="no regular file"):
+        read_audio(tmp_path / "a.wav")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_no_numbers_are_refused(tmp_path, value):
     waveform = noise()[0]
     waveform[[5, 7]] = value
     sf.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
     with pytest.raises(InputError, match="2 samples are NaN or infinite"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_samples_beyond_32_bit_integers_are_refused(tmp_path):
+    waveform = noise()[0]
+    waveform[5] = -(2.0**31)
+    sf.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
+    assert read_audio(tmp_path / "a.wav")[0].min() == -(2.0**31)
+    waveform[5] = 1e38
+    sf.write(tmp_path / "a.wav", waveform, RATE, subtype="FLOAT")
+    with pytest.raises(InputError, match=r"a sample of 1\.0e\+38 of full scale"):
+        read_audio(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("rate", [1, 999, 1_000_001, 2**30])
+def test_a_rate_that_no_audio_has_is_refused(tmp_path, rate):
+    content = bytearray(encoded(tmp_path, "wav"))
+    content[24:28] = struct.pack("<I", rate)
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(InputError, match=f"a sample rate of {rate} Hz"):
         read_audio(tmp_path / "a.wav")
 
 
@@ -177,13 +213,43 @@ def test_a_resampled_sine_is_the_sine_at_the_new_rate(rate_in, rate_out):
     assert np.abs(result[1] + expected)[interior].max() < 1e-5
 
 
-def test_nothing_above_the_new_nyquist_frequency_folds_back():
-    time = np.arange(4 * RATE) / RATE
-    low, high = 8500, 21000
-    sweep = np.sin(2 * np.pi * (low * time + (high - low) / 8 * time**2)) * np.hanning(len(time))
-    result = resample(sweep[None].astype(np.float32), RATE, 16000)
-    level = 20 * np.log10(np.sqrt(np.mean(result**2) / np.mean(sweep**2)))
-    assert level < -80
+def sweep(low, high, rate, seconds=4):
+    """A sine that rises from `low` to `high` Hz, faded in and out."""
+    time = np.arange(seconds * rate) / rate
+    return np.sin(2 * np.pi * (low * time + (high - low) / (2 * seconds) * time**2)) * np.hanning(len(time))
+
+
+def level(power, reference):
+    return 10 * np.log10(np.mean(power) / np.mean(reference))
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(48000, 32000), (44100, 22050), (44100, 16000), (48000, 44100)])
+def test_nothing_above_the_new_nyquist_frequency_folds_back(rate_in, rate_out):
+    for high in (rate_in / 2, 1.02 * rate_out / 2):  # all that has to go, and the part next to the edge
+        above = sweep(rate_out / 2, high, rate_in)
+        result = resample(above[None].astype(np.float32), rate_in, rate_out)[0].astype(float)
+        assert level(result**2, above**2) < -120
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(22050, 44100), (16000, 44100), (32000, 48000), (8000, 32000)])
+def test_upsampling_adds_nothing_above_the_old_nyquist_frequency(rate_in, rate_out):
+    for low, high in ((100, rate_in / 2), (0.98 * rate_in / 2, rate_in / 2)):
+        whole = sweep(low, high, rate_in)
+        result = resample(whole[None].astype(np.float32), rate_in, rate_out)[0].astype(float)
+        spectrum = np.abs(np.fft.rfft(result * np.hanning(len(result)))) ** 2
+        images = spectrum[np.fft.rfftfreq(len(result), 1 / rate_out) > rate_in / 2 + 10]
+        before = np.abs(np.fft.rfft(whole * np.hanning(len(whole)))) ** 2
+        gained = (rate_out / rate_in) ** 2  # a spectrum grows with the number of samples
+        assert 10 * np.log10(images.sum() / (gained * before.sum())) < -120
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), [(48000, 32000), (44100, 16000), (16000, 44100)])
+def test_what_lies_below_nine_tenths_of_nyquist_is_left_as_it_is(rate_in, rate_out):
+    edge = 0.9 * min(rate_in, rate_out) / 2
+    for low in (20, 0.98 * edge):
+        below = sweep(low, edge, rate_in)
+        result = resample(below[None].astype(np.float32), rate_in, rate_out)[0].astype(float)
+        assert abs(level(result**2, below**2)) < 0.01
 
 
 def test_equal_rates_change_nothing():

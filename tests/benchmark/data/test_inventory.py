@@ -106,11 +106,11 @@ def test_folders_and_files_that_are_needed(root):
     require_folders("test data", root, ["audio/", "meta.csv"], "somewhere")
     needed = ["audio/", "audio", "meta.csv/", "other/", "list.csv"]  # a folder is no file and a file no folder
     with pytest.raises(InputError) as caught:
-        require_folders("test data", root, needed, "zenodo.org/1")
+        require_folders("test data", root, needed, "TASK=x")
     what, where, remedy = str(caught.value).splitlines()
     assert what == "test data: missing audio, meta.csv/, other/, list.csv"
     assert str(root) in where
-    assert "zenodo.org/1" in remedy and "DATA=mini" in remedy
+    assert "make data TASK=x" in remedy and "DATA=mini" in remedy
 
 
 def example(root, name="a", target=(1.0, 0.0), group="g", events=()):

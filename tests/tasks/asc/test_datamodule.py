@@ -144,4 +144,4 @@ def test_what_is_missing_is_named_with_its_address(tmp_path):
     with pytest.raises(InputError) as error:
         take_stock(tmp_path)
     assert f"{DEVELOPMENT}/evaluation_setup/fold1_evaluate.txt" in str(error.value)
-    assert "zenodo.1228142" in str(error.value) and "DATA=mini" in str(error.value)
+    assert "make data TASK=asc" in str(error.value) and "DATA=mini" in str(error.value)

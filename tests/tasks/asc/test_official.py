@@ -234,7 +234,7 @@ def test_a_tested_set_of_1a_needs_scenes_only(write):
 def test_a_tested_set_that_is_not_there_says_where_it_is_published(tmp_path):
     error = error_of(read_tested_set, tmp_path, STEREO, "evaluation")
     assert "missing TUT-urban-acoustic-scenes-2018-evaluation/" in error
-    assert "zenodo.1293883" in error
+    assert "make data TASK=asc PROTOCOL=challenge" in error
 
 
 # Scoring

@@ -137,7 +137,7 @@ def test_a_missing_data_set_says_what_where_and_how_to_get_it(root, capsys):
     shutil.rmtree(root / "BirdVox-DCASE-20k")
     assert run(root) == 2
     error = capsys.readouterr().err
-    assert "BirdVox-DCASE-20k" in error and str(root) in error and "zenodo" in error
+    assert "BirdVox-DCASE-20k" in error and str(root) in error and "make data TASK=bad" in error
 
 
 def test_one_class_only_is_said_and_is_null_in_the_record(root, capsys):

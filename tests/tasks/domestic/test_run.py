@@ -152,7 +152,7 @@ def test_missing_sets_say_what_where_and_how_to_get_them(root, capsys):
     shutil.rmtree(root / EVALUATION)
     assert run(root, "--protocol", "evaluation") == 2
     error = capsys.readouterr().err
-    assert f"{EVALUATION}/meta.txt" in error and str(root) in error and "zenodo.org/record/1964758" in error
+    assert f"{EVALUATION}/meta.txt" in error and str(root) in error and "PROTOCOL=evaluation" in error
     (root / DEVELOPMENT / "evaluation_setup" / "fold2_train.txt").unlink()
     assert run(root) == 2
     assert "missing DCASE2018-task5-dev/evaluation_setup/fold2_train.txt" in capsys.readouterr().err

@@ -111,7 +111,7 @@ def test_a_missing_data_set_says_what_where_and_how_to_get_it(tmp_path, protocol
         find_root(tmp_path, protocol)
     message = str(error.value)
     assert f"missing {name}/" in message and str(tmp_path) in message
-    assert f"github.com/karolpiczak/{name}" in message and "DATA=mini" in message
+    assert f"make data TASK=esc PROTOCOL={protocol}" in message and "DATA=mini" in message
 
 
 def test_the_genuine_esc10_has_the_official_counts(reference):

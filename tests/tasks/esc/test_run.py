@@ -105,7 +105,7 @@ def test_esc10_alone_is_enough_for_its_protocol(root, capsys):
     assert run(root) == 0
     assert run(root, "--protocol", ESC50) == 2
     error = capsys.readouterr().err
-    assert "missing ESC-50/" in error and "github.com/karolpiczak/ESC-50" in error
+    assert "missing ESC-50/" in error and "make data TASK=esc PROTOCOL=esc50-5-fold" in error
 
 
 def test_a_stranger_stops_or_is_passed_over(root, capsys):

@@ -182,7 +182,7 @@ def test_folds_need_no_test_set(root):
         stock(root)
     message = str(error.value)
     assert f"missing {AUDIO_TEST}/, {SCORED_LIST}" in message
-    assert "zenodo" in message and "DATA=mini" in message
+    assert "make data TASK=tagging" in message and "DATA=mini" in message
 
 
 def test_either_name_of_the_test_list_will_do(root):

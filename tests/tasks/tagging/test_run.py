@@ -142,7 +142,7 @@ def test_missing_data_says_what_where_and_how_to_get_it(root, capsys):
     shutil.rmtree(root / AUDIO_TEST)
     assert run(root) == 2
     error = capsys.readouterr().err
-    assert AUDIO_TEST in error and str(root) in error and "zenodo" in error
+    assert AUDIO_TEST in error and str(root) in error and "make data TASK=tagging" in error
 
 
 def test_a_wrong_submission_is_refused_by_the_command(root, capsys):

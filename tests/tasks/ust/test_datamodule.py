@@ -186,7 +186,7 @@ def test_windows_of_the_official_baseline_are_the_examples_of_vggish(seconds, wi
 def test_missing_file_or_folder(root, name):
     path = root / FOLDER / name
     path.rename(root / "elsewhere")
-    with pytest.raises(InputError, match=rf"missing SONYC-UST/{name}[\s\S]*zenodo.org/record/2590742[\s\S]*DATA=mini"):
+    with pytest.raises(InputError, match=rf"missing SONYC-UST/{name}[\s\S]*make data TASK=ust[\s\S]*DATA=mini"):
         take_stock(root)
 
 
@@ -195,6 +195,13 @@ def test_test_split_is_needed_by_its_protocol_only(root):
     assert len(take_stock(root).examples) == 4
     with pytest.raises(InputError, match="missing SONYC-UST/test/"):
         take_stock(root, protocol="test")
+
+
+def test_the_folder_of_the_archive_with_the_test_part_will_do(root):
+    before = take_stock(root, protocol="test").fingerprint
+    (root / FOLDER / "test").rename(root / FOLDER / "audio-eval")
+    after = take_stock(root, protocol="test")
+    assert after.fingerprint == before and not after.missing
 
 
 @pytest.mark.parametrize(("split", "protocol"), [("test", "test"), ("validate", "validate")])

@@ -131,6 +131,10 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run a pretrained system without its weights; the record is marked and kept out of leaderboards",
     )
+    sub.add_argument(
+        "--scale", type=float, default=1.0, metavar="SHARE", help="do a share of all steps, folds and turns, to try it"
+    )
+    sub.add_argument("--dry-run", action="store_true", help="print the trainings and an estimate of the time, and stop")
     sub.add_argument("--print_config", action="store_true", help="print the complete recipe and stop")
 
 
@@ -138,6 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
     """`run`."""
     from rich.console import Console
 
+    from benchmark.estimate import print_plan
     from benchmark.plan import RunOptions, make_plan
     from benchmark.recipe import Recipe
     from benchmark.runner import quiet, repeats_stopped
@@ -150,12 +155,16 @@ def run(arguments: argparse.Namespace) -> None:
         if word.startswith("--") and name not in recipe_keys:
             known = recipe_keys | {field.name for field in fields(RunOptions)}
             raise InputError(f"unknown option {word!r}", "command line", did_you_mean(name, known))
-    options = {k: v for k, v in vars(arguments).items() if k not in ("command", "debug", "print_config", "task")}
+    ours = ("command", "debug", "print_config", "dry_run", "task")
+    options = {k: v for k, v in vars(arguments).items() if k not in ours}
     console = Console(width=None if sys.stdout.isatty() else 140)
     if arguments.task != "all":
         plan = make_plan(RunOptions(task=arguments.task, **options))
         if arguments.print_config:
             print(plan.config.as_yaml(), end="")
+            return
+        if arguments.dry_run:
+            print_plan(console, plan)
             return
         _run_plan(console, plan, repeats_stopped([plan]), brief=False)
         return
@@ -169,6 +178,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.print_config:
         for name, plan in plans.items():
             print(f"---\n# task: {name}\n{plan.config.as_yaml()}", end="")
+        return
+    if arguments.dry_run:
+        for name, plan in plans.items():
+            console.rule(name)
+            print_plan(console, plan)
         return
     results, repeats = [], repeats_stopped(list(plans.values()))
     for number, (name, plan) in enumerate(plans.items(), 1):

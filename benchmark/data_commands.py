@@ -1,24 +1,28 @@
 """`python -m benchmark data {status,download,verify,prepare}`: official data, from publisher to waveform store."""
 
 import argparse
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.filesize import decimal
+from rich.markup import escape
 
-from benchmark.errors import BenchmarkError, InputError
+from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.paths import cache_root, data_root
 from benchmark.registry import Task, all_tasks, get_task, protocol_of
+from benchmark.suggest import did_you_mean
 from benchmark.weights import REGISTRY
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
-    from benchmark.data.download import Step
     from benchmark.data.files import Dataset
     from benchmark.data.inventory import Inventory, OnError
+    from benchmark.data.steps import Step
 
 WEIGHTS = "weights"
 
@@ -65,10 +69,9 @@ def add_data_commands(parent: argparse.ArgumentParser, shared: argparse.Argument
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
 
 
 def _console() -> "Console":
@@ -85,16 +88,23 @@ def registry_of(task: Task) -> "list[Dataset]":
 
 
 def take_stock(task: Task, root: Path, protocol: str) -> "tuple[Inventory, tuple[str, ...]]":
-    """What is there, with the further subsets of the data where they are there, and which these are."""
+    """What is there, with each further subset of the data that is there, and which these are.
+
+    Raises:
+        InputError: The data without them is missing or wrong, or the list of a subset is.
+    """
     module = task.load("datamodule")
-    try:
-        return module.take_stock(root, "skip", protocol, module.subsets), module.subsets
-    except InputError as error:
-        if not module.subsets:
-            raise
-        inventory = module.take_stock(root, "skip", protocol, ())
-        print(f"without {', '.join(module.subsets)}: {str(error).splitlines()[0]}")
-        return inventory, ()
+    inventory: Inventory = module.take_stock(root, "skip", protocol)
+    subsets: tuple[str, ...] = ()
+    for subset in module.subsets:
+        try:
+            inventory = module.take_stock(root, "skip", protocol, (*subsets, subset))
+            subsets = (*subsets, subset)
+        except InputError as error:
+            if Path(re.sub(r":\d+$", "", error.where)).is_file():  # it is there, but wrong
+                raise
+            print(f"without {subset}: {str(error).splitlines()[0]}")
+    return inventory, subsets
 
 
 def status(arguments: argparse.Namespace) -> None:
@@ -103,6 +113,8 @@ def status(arguments: argparse.Namespace) -> None:
 
     root = arguments.data or data_root()
     if arguments.task is None:
+        if arguments.protocol:
+            raise InputError("--protocol is about one task", remedy="name the task")
         tasks = list(all_tasks().values())
         print_overview(_console(), tasks, root, {task.name: registry_of(task) for task in tasks})
         return
@@ -123,48 +135,69 @@ class _Wanted(NamedTuple):
 
 def download(arguments: argparse.Namespace) -> None:
     """`data download`."""
-    from benchmark.data import download as work
+    from benchmark.data.steps import check_space, downloads, make_steps
 
     console, root, cache = _console(), arguments.data or data_root(), cache_root()
-    every = _wanted(arguments)
-    steps = {one.title: work.make_steps(one.datasets, root, cache) for one in every}
-    for one in every:
-        _print_plan(console, one, steps[one.title], root)
+    every, failed = _wanted(arguments), []
+    steps = [make_steps(one.datasets, root, cache) for one in every]
+    for one, found in zip(every, steps, strict=True):
+        _print_plan(console, one, found, root)
+    together = [step for found in steps for step in found]
     if len(every) > 1:
-        total = sum(step.missing for found in steps.values() for step in found)
-        console.print(f"all together: {decimal(total)} to fetch", highlight=False)
+        _say(console, f"all together {_left(together)}")
     if arguments.dry_run:
         return
+    from benchmark.data import download as work
+
+    if len(every) > 1:
+        check_space(together, root, cache, arguments.jobs, arguments.delete_archives)
     for one in every:
-        if one.datasets:
+        try:
             work.download(one.datasets, root, cache, console, arguments.jobs, arguments.delete_archives)
-        console.print(f"{one.title}: the files are at {root}. Next: {one.then}", highlight=False, soft_wrap=True)
-    kept = sum(
-        path.stat().st_size
-        for one in every
-        for dataset in one.datasets
-        for path in work.downloads(cache, dataset).iterdir()
-    )
-    if kept:
-        about = f"{decimal(kept)} of archives are kept in {cache / 'downloads'}"
-        console.print(f"{about}; --delete-archives removes them", highlight=False, soft_wrap=True)
+        except BenchmarkError as error:
+            if len(every) == 1 or isinstance(error, Interrupted):
+                raise
+            sys.stderr.write(f"error: {one.title}: {error}\n")
+            failed.append(one.title)
+            continue
+        _say(console, f"{one.title}: the files are at {root}. Next: {one.then}")
+    kept = [downloads(cache, step.dataset) / step.file.name for step in together]
+    if size := sum(path.stat().st_size for path in kept if path.is_file()):
+        _say(console, f"{decimal(size)} of archives are kept in {cache / 'downloads'}; --delete-archives removes them")
+    if failed:
+        what = f"{len(failed)} of {len(every)} downloads failed: {', '.join(failed)}; what was wrong stands above"
+        raise BenchmarkError(what, remedy=work.AGAIN)
 
 
 def _wanted(arguments: argparse.Namespace) -> list[_Wanted]:
     from benchmark.data.files import needed, read_registry
 
-    if arguments.task == WEIGHTS:
+    name, protocol = arguments.task, arguments.protocol
+    if name == WEIGHTS:
+        if protocol:
+            raise InputError("--protocol is about a task, not about weights", remedy="leave it out")
         return [_Wanted(WEIGHTS, read_registry(arguments.registry or REGISTRY), "run the systems that use them")]
-    if arguments.task == "all" and (arguments.registry or arguments.protocol not in ("", "all")):
+    if name == "all" and (arguments.registry or protocol not in ("", "all")):
         raise InputError("--registry and --protocol are about one task", remedy="name the task in place of `all`")
-    tasks = list(all_tasks().values()) if arguments.task == "all" else [get_task(arguments.task)]
+    if name not in (known := {**all_tasks(), "all": None, WEIGHTS: None}):
+        raise InputError(f"there is no task {name!r}", remedy=did_you_mean(name, known))
     wanted = []
-    for task in tasks:
-        protocol = "all" if arguments.protocol == "all" else protocol_of(task, arguments.protocol)
+    for task in all_tasks().values() if name == "all" else [get_task(name)]:
+        split = "all" if protocol == "all" else protocol_of(task, protocol)
         registry = read_registry(arguments.registry) if arguments.registry else registry_of(task)
-        then = f"python -m benchmark data verify {task.name}, then make bench TASK={task.name} DATA=full"
-        wanted.append(_Wanted(f"{task.name} ({protocol})", needed(registry, protocol), then))
+        wanted.append(_Wanted(f"{task.name} ({split})", needed(registry, split), _then(task, arguments)))
     return wanted
+
+
+def _then(task: Task, arguments: argparse.Namespace) -> str:
+    """The commands that come after a download."""
+    protocol = arguments.protocol if arguments.protocol != "all" else ""
+    words = ["python", "-m", "benchmark", "data", "verify", task.name]
+    words += ["--data", str(arguments.data)] if arguments.data else []
+    words += ["--protocol", protocol] if protocol else []
+    bench = ["make", "bench", f"TASK={task.name}", f"DATA={arguments.data or 'full'}"]
+    bench += [f"PROTOCOL={protocol}"] if protocol else []
+    return f"{shlex.join(words)}, then {shlex.join(bench)}"
 
 
 def _print_plan(console: "Console", wanted: _Wanted, steps: "Sequence[Step]", root: Path) -> None:
@@ -173,11 +206,11 @@ def _print_plan(console: "Console", wanted: _Wanted, steps: "Sequence[Step]", ro
 
     console.rule(wanted.title)
     for dataset in wanted.datasets:
-        console.print(f"[bold]{dataset.title}[/]: {dataset.holds}", highlight=False)
+        console.print(f"[bold]{escape(dataset.title)}[/]: {escape(dataset.holds)}", highlight=False)
         about = {"licence": dataset.licence, "cite": dataset.citation, "from": dataset.record, "note": dataset.remark}
         for name, text in about.items():
             if text:
-                console.print(f"  {name}: {text}", highlight=False, markup=False, soft_wrap=True)
+                _say(console, f"  {name}: {text}")
         mine = [step for step in steps if step.dataset is dataset]
         elsewhere = not all(step.file.urls[0].startswith(f"{dataset.record}/") for step in mine)
         table = Table(box=box.SIMPLE_HEAD)
@@ -185,12 +218,19 @@ def _print_plan(console: "Console", wanted: _Wanted, steps: "Sequence[Step]", ro
             justify: JustifyMethod = "right" if name == "size" else "left"
             table.add_column(name, no_wrap=name == "file", overflow="fold", justify=justify)
         for step in mine:
-            table.add_row(*_cells(step), *([step.file.urls[0]] if elsewhere else []))
+            table.add_row(*map(escape, [*_cells(step), *([step.file.urls[0]] if elsewhere else [])]))
         console.print(table)
-    left = sum(step.missing for step in steps)
-    unknown = sum(step.file.size is None for step in steps if step.state != "there")
+    _say(console, f"{_left(steps)}, to {root}")
+
+
+def _left(steps: "Sequence[Step]") -> str:
+    unknown = sum(step.file.size is None for step in steps if step.state in ("to do", "begun"))
     more = f" and {unknown} files of unknown size" if unknown else ""
-    console.print(f"to fetch: {decimal(left)}{more}, to {root}", highlight=False, markup=False, soft_wrap=True)
+    return f"to fetch: {decimal(sum(step.missing for step in steps))}{more}"
+
+
+def _say(console: "Console", text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _cells(step: "Step") -> tuple[str, ...]:
@@ -212,14 +252,15 @@ def verify(arguments: argparse.Namespace) -> None:
     protocol = protocol_of(task, arguments.protocol)
     try:
         _, subsets = take_stock(task, root, protocol)
-    except InputError:  # what is wrong is reported
-        subsets = ()
+    except (InputError, OSError):  # what is wrong is reported
+        subsets = task.load("datamodule").subsets
     report = check(task, root, protocol, subsets, needed(registry_of(task), protocol), arguments.jobs, console)
     if arguments.report:
         write_findings(arguments.report, report)
     print_report(console, report, arguments.report)
     if report.wrong:
-        raise BenchmarkError(f"{len(report.wrong)} things are wrong with the data of {task.name}", root)
+        things = "1 thing is" if len(report.wrong) == 1 else f"{len(report.wrong):,} things are"
+        raise BenchmarkError(f"{things} wrong with the data of {task.name}", root)
 
 
 def prepare(arguments: argparse.Namespace) -> None:
@@ -232,7 +273,7 @@ def prepare(arguments: argparse.Namespace) -> None:
     _, subsets = take_stock(task, root, protocol)
     settings = stores_of(task, [arguments.system or task.default_system])
     if arguments.rate:
-        settings = [(arguments.rate, mono) for _, mono in settings]
+        settings = list(dict.fromkeys((arguments.rate, mono) for _, mono in settings))
     for rate, mono in settings:
         on_error: OnError = "skip" if arguments.skip_broken else "stop"
         build(task, root, protocol, subsets, rate, mono, on_error, arguments.jobs, _console())

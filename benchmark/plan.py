@@ -37,6 +37,7 @@ class RunOptions:
         resume: `auto` continues an interrupted run of the same recipe, `no` starts afresh, else the run to continue.
         model: Import path of the user's own model.
         allow_random_weights: Whether a part may start from random weights where its pretrained ones are not there.
+        scale: Share of the system's steps, folds and turns that is done, to try it.
         overrides: Recipe keys from the command line.
     """
 
@@ -52,7 +53,12 @@ class RunOptions:
     resume: str = "auto"
     model: str | None = None
     allow_random_weights: bool = False
+    scale: float = 1.0
     overrides: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.scale != 1:
+            self.overrides = [*self.overrides, "--trainer.scale", str(self.scale)]
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,17 @@ class Plan:
     def work(self) -> dict[str, Identity]:
         """What makes each fold's run the same work as another."""
         return {fold: Identity(self.group, fold, self.options.seed) for fold in self.folds}
+
+    def labels(self, fold: str) -> dict[str, Any]:
+        """What a run of this plan is called, in records and logs."""
+        return {
+            "task": self.task.name,
+            "system": self.system,
+            "variant": self.variant,
+            "protocol": self.protocol,
+            "fold": fold,
+            "seed": self.options.seed,
+        }
 
     @property
     def overrides(self) -> list[str]:
@@ -168,9 +185,14 @@ def make_plan(options: RunOptions) -> Plan:
         folds = (options.fold,)
     elif source.mini and not options.fold:
         folds = folds[:1]
-    whole = load_recipe(task, system, source.mini).as_dict()["trainer"]["max_steps"]
-    scale = round(config.as_dict()["trainer"]["max_steps"] / whole, 6)
+    steps = [_steps(one) for one in (config, load_recipe(task, system, source.mini, options.model))]
+    scale = round(steps[0] / steps[1], 6)
     return Plan(task, options.model or system, config, source, inventory, protocol, tuple(folds), options, scale)
+
+
+def _steps(config: RecipeConfig) -> int:
+    """Optimiser steps of all trainings."""
+    return sum(training.config.as_dict()["trainer"]["max_steps"] for training in config.trainings())
 
 
 def _subsets(config: RecipeConfig) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 import numpy as np
 import torch
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from benchmark.data.audio import load_clip
 from benchmark.data.datamodule import Event, window_starts
 from benchmark.errors import InputError
+from benchmark.fusion.base import Fusion
 from benchmark.heads.pooling import valid_frames
 from benchmark.metrics.frames import join_windows
 from benchmark.plots import plot_prediction
-from benchmark.recipe import RecipeConfig
+from benchmark.recipe import RecipeConfig, Training
 from benchmark.records import read_record
 from benchmark.registry import get_task
 from benchmark.runner import SCORED
+from benchmark.stages import FUSED, PARTS
 from benchmark.training.kinds import DetectionModule
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
@@ -57,6 +59,39 @@ class Prediction:
         return float(self.curve[during, self.classes.index(event.label)].mean())
 
 
+class System(NamedTuple):
+    """The networks of a finished run.
+
+    Attributes:
+        members: Member to its networks, one a part of its folds.
+        fusion: What makes one prediction of the members', fitted as in the run; None: their mean.
+    """
+
+    members: dict[str, list[TaskModule]]
+    fusion: Fusion | None
+
+    @property
+    def first(self) -> TaskModule:
+        """Its first network."""
+        return next(iter(self.members.values()))[0]
+
+
+class Heard(NamedTuple):
+    """What a network, or several together, say of a recording.
+
+    Attributes:
+        clip: Probability of each class for the whole file, the mean over windows `(classes,)`.
+        curve: Probabilities of each window `(windows, classes)`.
+        times: Start and end in seconds of each window `(windows, 2)`.
+        frames: Probabilities of each frame `(frames, classes)`; none where there are no frames.
+    """
+
+    clip: NDArray[Any]
+    curve: NDArray[Any]
+    times: NDArray[Any]
+    frames: NDArray[Any]
+
+
 class Predictor:
     """The networks of some runs of one group, averaged.
 
@@ -65,7 +100,7 @@ class Predictor:
     """
 
     def __init__(self, runs: Sequence[Path]) -> None:
-        self.modules = [load_run(run) for run in runs]
+        self.systems = [load_run(run) for run in runs]
 
     def predict(self, file: Path, hop_seconds: float | None = None) -> Prediction:
         """Probabilities for one audio file of any rate, length and channel count.
@@ -75,27 +110,22 @@ class Predictor:
         """
         if hop_seconds is not None and hop_seconds < 0.001:
             raise InputError(f"two windows {hop_seconds} s apart", "--hop", "give at least 0.001")
-        first = self.modules[0]
-        settings = first.recipe.data  # runs of one group have one recipe
-        rate = settings.sample_rate
-        waveform = load_clip(file, rate, settings.mono)
-        length = round(settings.clip_seconds * rate)
-        starts = window_starts(waveform.shape[1], length, round((hop_seconds or settings.clip_seconds) * rate))
-        found = [apply(module, waveform, starts, length) for module in self.modules]
-        total = waveform.shape[1] / rate
-        curve = np.mean([windows for windows, _ in found], axis=0)
-        clip = curve.mean(axis=0)
+        first = self.systems[0].first
+        found = []
+        for system in self.systems:
+            members = [_mean([_hear(n, file, hop_seconds) for n in networks]) for networks in system.members.values()]
+            found.append(_joined(members, system.fusion))
+        clip, curve, times, frames = _mean(found)
+        total = float(times[-1, 1])
         if not isinstance(first, DetectionModule):
-            times = np.stack([starts / rate, np.minimum((starts + length) / rate, total)], axis=1)
             return Prediction(file, total, first.classes, clip, times, curve)
-        frames = np.mean([frames for _, frames in found], axis=0)
         onsets = first.frame_seconds * np.arange(len(frames))
-        times = np.stack([onsets, np.minimum(onsets + first.frame_seconds, total)], axis=1)
-        return Prediction(file, total, first.classes, clip, times, frames, first.events(clip, frames))
+        spans = np.stack([onsets, np.minimum(onsets + first.frame_seconds, total)], axis=1)
+        return Prediction(file, total, first.classes, clip, spans, frames, first.events(clip, frames))
 
     def plot(self, prediction: Prediction, path: Path) -> None:
         """Spectrogram of the first run's front end, with the probability over time beneath."""
-        module = self.modules[0]
+        module = self.systems[0].first
         waveform = torch.from_numpy(load_clip(prediction.file, module.recipe.data.sample_rate, True))[None]
         features, _ = module.frontend(waveform, torch.tensor([waveform.shape[2]]))
         plot_prediction(
@@ -107,6 +137,36 @@ class Predictor:
             prediction.classes,
             prediction.file.name,
         )
+
+
+def _hear(module: TaskModule, file: Path, hop_seconds: float | None) -> Heard:
+    settings = module.recipe.data
+    rate = settings.sample_rate
+    waveform = load_clip(file, rate, settings.mono)
+    length = round(settings.clip_seconds * rate)
+    starts = window_starts(waveform.shape[1], length, round((hop_seconds or settings.clip_seconds) * rate))
+    windows, frames = apply(module, waveform, starts, length)
+    times = np.stack([starts / rate, np.minimum((starts + length) / rate, waveform.shape[1] / rate)], axis=1)
+    return Heard(windows.mean(axis=0), windows, times, frames)
+
+
+def _mean(found: Sequence[Heard]) -> Heard:
+    """The mean of several, at the times of the first."""
+    return _joined(found, None)
+
+
+def _joined(found: Sequence[Heard], fusion: Fusion | None) -> Heard:
+    """One of several, at the times of the first."""
+    join = fusion or (lambda probability: probability.mean(axis=0))
+    first = found[0]
+    clip = join(np.stack([heard.clip[None] for heard in found]))[0]
+    middles = [heard.times.mean(axis=1) for heard in found]
+    nearest = [np.abs(middles[0][:, None] - other[None]).argmin(axis=1) for other in middles]
+    curve = join(np.stack([heard.curve[places] for heard, places in zip(found, nearest, strict=True)]))
+    frames = first.frames
+    if len(frames):
+        frames = join(np.stack([heard.frames[: min(len(h.frames) for h in found)] for heard in found]))
+    return Heard(clip, curve, first.times, frames)
 
 
 def apply(
@@ -144,26 +204,45 @@ def apply(
     return np.concatenate(clips), joined
 
 
-def load_run(folder: Path) -> TaskModule:
-    """The trained network of a finished run, ready to evaluate.
+def load_run(folder: Path) -> System:
+    """The trained networks of a finished run, ready to evaluate.
 
     Raises:
         InputError: The folder holds no whole run.
     """
-    record = read_record(folder / "record.json")
-    path, weights = folder / "config.yaml", folder / "checkpoints" / f"{SCORED}.ckpt"
-    for part in (path, weights):
-        if not part.is_file():
-            raise InputError("the run's folder is not whole", part, "run it again, or restore the file")
+    record, path = read_record(folder / "record.json"), folder / "config.yaml"
+    _require(path)
     task = get_task(record.task)
     # The file has them already, but not in the changes of its stages.
     overrides = record.overrides[2:] if record.overrides[:1] == ["--model"] else record.overrides
     config = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path, overrides)
-    with random_weights_allowed():  # whatever they were, the run's own weights come next
-        recipe = config.trainings()[-1].config.build()
-        module: TaskModule = task.load("module")(recipe, task.classes_of(record.protocol))
-    module.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
-    return module.eval()
+    members: dict[str, list[TaskModule]] = {}
+    for training in config.trainings():
+        if not training.is_last:
+            continue
+        with random_weights_allowed():  # whatever they were, the run's own weights come next
+            module: TaskModule = task.load("module")(training.config.build(), task.classes_of(record.protocol))
+        module.load_state_dict(torch.load(_weights(folder, training), weights_only=True, map_location="cpu"))
+        members.setdefault(training.member, []).append(module.eval())
+    fusion = config.build().fusion
+    if fusion is not None:
+        with np.load(_require(folder / FUSED)) as learnt:
+            fusion.fit(learnt["probability"], learnt["target"], learnt["weight"])
+    return System(members, fusion)
+
+
+def _weights(folder: Path, training: Training) -> Path:
+    """The scored weights of a training."""
+    if not training.turn:
+        return _require(folder / "checkpoints" / f"{SCORED}.ckpt")
+    found = sorted((folder / PARTS).glob(f"{training.name}-*.ckpt"))
+    return found[0] if found else _require(folder / PARTS / f"{training.name}.ckpt")
+
+
+def _require(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError("the run's folder is not whole", path, "run it again, or restore the file")
+    return path
 
 
 def write_predictions(predictions: Sequence[Prediction], format: Format, out: TextIO) -> None:

@@ -9,8 +9,9 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from torch import nn
 
 from benchmark.data.datamodule import DataSettings
 from benchmark.errors import InputError
+from benchmark.fusion.base import Fusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.registry import Task
 from benchmark.suggest import did_you_mean
@@ -37,6 +39,7 @@ class TrainerSettings:
         gradient_clip_val: Largest norm of the gradient.
         checkpoint_every: Steps between two checkpoints to resume from.
         channels_last: Keep convolution weights in the layout that CPUs and tensor cores prefer; changes rounding only.
+        scale: Share of all that takes time that is done: steps, folds, turns of stages (`run --scale`).
     """
 
     max_steps: int = 5000
@@ -45,11 +48,14 @@ class TrainerSettings:
     gradient_clip_val: float | None = None
     checkpoint_every: int = 500
     channels_last: bool = True
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("max_steps", "val_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}", f"trainer.{name}")
+        if not 0 < self.scale <= 1:
+            raise InputError(f"scale must be in (0, 1], not {self.scale}", "trainer.scale")
 
 
 @dataclass
@@ -77,21 +83,35 @@ class Selection:
 
 @dataclass
 class Stage:
-    """One training of a system that takes several, each with fresh weights.
+    """One step of a system that takes several: trainings that do not depend on each other.
 
     Attributes:
         name: Names the stage's files.
+        members: Members that it trains; none: all of the recipe's.
+        folds: Parts into which the training part is dealt; each member is trained once a part, without it, validates on
+            it and predicts it. 0: each member is trained once.
+        valid_group: Group of the clips of a part that count in validation; null: all.
         labels: Where its labels come from; null: they are the given ones.
+        start: `previous` goes on from the weights of the same member and part of the stage before; null starts afresh.
+        repeat: How many times in a row the stage is done, each time with new labels.
         changes: Keys of the recipe that are different in this stage.
     """
 
     name: str
+    members: list[str] = field(default_factory=list)
+    folds: int = 0
+    valid_group: str | None = None
     labels: LabelSource | None = None
+    start: Literal["previous"] | None = None
+    repeat: int = 1
     changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9-]+", self.name):
-            raise InputError(f"a stage cannot be called {self.name!r}", "stages", "use a-z, 0-9 and -")
+        check_name("stage", self.name)
+        if self.folds == 1 or self.folds < 0:
+            raise InputError(f"stage {self.name} has {self.folds} folds", "stages", "take none or at least 2")
+        if self.repeat < 1:
+            raise InputError(f"stage {self.name} is repeated {self.repeat} times", "stages", "take at least 1")
 
 
 @dataclass
@@ -114,7 +134,9 @@ class Recipe:
         trainer: Length and precision of the training.
         selection: Which weights are scored.
         postprocessing: What makes decisions of probabilities: of clips (classes) or of frames (events).
-        stages: Trainings in order, the last of which is scored; none: one training of the recipe as it is.
+        members: Networks of the system, by name: keys of the recipe that are different in each; none: one.
+        stages: What is trained one after the other; the last stage is scored. None: the recipe as it is.
+        fusion: What makes one prediction of those of the last stage's members; null: their mean.
         protocol: Protocol that the source's figures are for, where it is not the task's first.
         external_data: Whether the system has seen other data than the task's (subtask 1C; pretrained weights).
         official: Whether this is the task's official baseline.
@@ -136,7 +158,9 @@ class Recipe:
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     selection: Selection = field(default_factory=Selection)
     postprocessing: ClassDecision | EventDecoder | None = None
+    members: dict[str, dict[str, Any]] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
+    fusion: Fusion | None = None
     protocol: str | None = None
     external_data: bool = False
     official: bool = False
@@ -192,29 +216,41 @@ class RecipeConfig:
         return Recipe(**vars(self._parser.instantiate(self._namespace)))
 
     def trainings(self) -> list["Training"]:
-        """The trainings of the system in order; the last one's network is scored.
+        """The trainings of the system in order; those of the last stage are scored.
 
-        Where the recipe has stages, each is the recipe with the stage's changes, and with the command line's again.
+        Each is the recipe with the stage's changes, then the member's, and with the command line's again.
 
         Raises:
-            InputError: Two stages have one name, the first has no stage before it to take labels from, or a change is
-                wrong.
+            InputError: Two stages have one name, a member is unknown, the first stage needs one before it, or a change
+                is wrong.
         """
         content = self.as_dict()
-        stages = content.pop("stages")
-        if not stages:
-            return [Training("", self, None, True)]
-        built = [_stage(stage) for stage in stages]
-        names = [stage.name for stage in built]
-        if len(set(names)) < len(names):
-            raise InputError(f"two of the stages {', '.join(names)} have one name", "stages", "name their files apart")
-        if built[0].labels is not None:
-            raise InputError(f"there is no stage before {names[0]} to label its clips", "stages", "take its labels out")
+        members, stages = content.pop("members") or {"": {}}, content.pop("stages")
+        fusion = content.pop("fusion")
+        scale = content["trainer"]["scale"]
+        if not stages and list(members) == [""] and fusion is None:
+            return [Training("", "", 0, Stage("whole"), None, _scaled(self, scale), True)]
+        for name in members:
+            check_name("member", name or "whole")
+        built = [_stage(stage) for stage in stages] or [Stage("train")]
+        _check_stages(built, members)
         found = []
-        for stage, instance in zip(stages, built, strict=True):
-            changed = merge(content, stage["changes"])
-            config = RecipeConfig.parse(changed, f"stage {stage['name']}", self._overrides)
-            found.append(Training(stage["name"], config, instance.labels, stage is stages[-1]))
+        for number, stage in enumerate(built):
+            configs, plain = {}, stages[number] if stages else {"changes": {}, "labels": None}
+            for member in stage.members or members:
+                changed = merge(merge(content, plain["changes"]), members[member])
+                place = f"stage {stage.name}, member {member}" if member else f"stage {stage.name}"
+                configs[member] = _scaled(RecipeConfig.parse(changed, place, self._overrides), scale)
+            turns = max(1, round(stage.repeat * scale))
+            stage.folds = stage.folds and max(2, round(stage.folds * scale))
+            for turn in range(1, turns + 1):
+                name = stage.name if turns == 1 else f"{stage.name}-{turn}"
+                is_last = number == len(built) - 1 and turn == turns
+                found += [
+                    Training(name, member, part, stage, plain["labels"], config, is_last)
+                    for member, config in configs.items()
+                    for part in (range(1, stage.folds + 1) if stage.folds else [0])
+                ]
         return found
 
 
@@ -222,16 +258,69 @@ class Training(NamedTuple):
     """One training.
 
     Attributes:
-        name: Name of its stage; empty where there are none.
+        turn: Its stage's name, with the number of the turn where the stage is repeated; empty without stages.
+        member: Its member's name; empty where there is one.
+        part: The part that it leaves out, from 1; 0 where the training part is not divided.
+        stage: Its stage.
+        labels: What its stage's label source is, in plain values; None: the given labels.
         config: Its recipe.
-        labels: What makes its labels, if they are not the given ones.
         is_last: Whether its network is scored.
     """
 
-    name: str
+    turn: str
+    member: str
+    part: int
+    stage: Stage
+    labels: Any
     config: RecipeConfig
-    labels: LabelSource | None
     is_last: bool
+
+    @property
+    def name(self) -> str:
+        """Names its files."""
+        return ".".join(part for part in (self.turn, self.member, f"part{self.part}" if self.part else "") if part)
+
+
+def _scaled(config: RecipeConfig, scale: float) -> RecipeConfig:
+    """A recipe whose training takes a share of its steps, at least 2; its schedule runs through its whole course."""
+    if scale == 1:
+        return config
+    content = config.as_dict()
+    trainer, whole = content["trainer"], content["trainer"]["max_steps"]
+    for name, least in (("max_steps", 2), ("val_every", 1), ("checkpoint_every", 1)):
+        trainer[name] = max(least, round(trainer[name] * scale))
+    trainer["scale"] = trainer["max_steps"] / whole
+    content["selection"]["start"] = int(content["selection"]["start"] * scale)
+    return RecipeConfig.parse(content, f"scale {scale}")
+
+
+def check_name(what: str, name: str) -> None:
+    """Check that a name can be part of a file's.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        raise InputError(f"a {what} cannot be called {name!r}", f"{what}s", "use a-z, 0-9 and -")
+
+
+def _check_stages(stages: Sequence[Stage], members: Collection[str]) -> None:
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names):
+        raise InputError(f"two of the stages {', '.join(names)} have one name", "stages", "name their files apart")
+    if stages[0].labels is not None:
+        raise InputError(f"there is no stage before {names[0]} to label its clips", "stages", "take its labels out")
+    if stages[0].start is not None:
+        raise InputError(f"there is no stage before {names[0]} to start from", "stages", "take its start out")
+    for stage in stages:
+        for member in stage.members:
+            if member not in members:
+                raise InputError(f"there is no member {member!r}", f"stage {stage.name}", did_you_mean(member, members))
+    for before, stage in pairwise(stages):
+        same = stage.folds == before.folds and set(stage.members or members) <= set(before.members or members)
+        if stage.start == "previous" and not same:
+            what = f"stage {stage.name} goes on from {before.name}, which has other members or folds"
+            raise InputError(what, "stages", "give both the same")
 
 
 def load_recipe(
@@ -256,16 +345,24 @@ def load_recipe(
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if mini:
         content = merge(content, content.get("mini", {}))
-        for stage in content.get("stages", []):
-            changes = stage.get("changes") or {}
-            stage["changes"] = merge(changes, changes.get("mini", {}))
+        for changes in _changes(content):
+            changes |= merge(changes, changes.pop("mini", {}))
     if model is not None:
-        for stage in content.get("stages", []):
-            stage["changes"] = {k: v for k, v in (stage.get("changes") or {}).items() if k not in ("backbone", "head")}
+        content.pop("members", None)
+        for changes in _changes(content):
+            for key in ("backbone", "head"):
+                changes.pop(key, None)
         content = content | {"backbone": {"class_path": model}, "head": USER_HEAD}
         content |= {"title": f"the user's own {model}", "citation": "", "parameters": None, "official": False}
         place += f" with --model {model}"
     return RecipeConfig.parse(content, place, overrides)
+
+
+def _changes(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the stages and the members of a recipe change, to be changed in place."""
+    for stage in content.get("stages", []):
+        stage["changes"] = stage.get("changes") or {}
+    return [stage["changes"] for stage in content.get("stages", [])] + list(content.get("members", {}).values())
 
 
 def _stage(content: dict[str, Any]) -> Stage:

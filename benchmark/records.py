@@ -206,7 +206,7 @@ class RunFolder:
     @property
     def can_resume(self) -> bool:
         """Whether something was saved to go on from."""
-        return any((self.path / "checkpoints").glob("*.ckpt"))
+        return any(self.path.glob("*/*.ckpt"))
 
     def write_state(self, status: RunStatus, step: int, seconds: dict[str, float], message: str = "") -> None:
         """Replace `state.json`.

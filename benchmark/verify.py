@@ -7,11 +7,11 @@ only recorded at the first download, nobody vouches for the bytes, and the file 
 """
 
 import hashlib
-import os
 import stat
-from collections import Counter, deque
+import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,13 +25,16 @@ from rich.table import Table
 from benchmark.data.audio import read_audio
 from benchmark.data.files import Dataset
 from benchmark.data.inventory import Inventory
+from benchmark.data.parallel import in_order, usable_cores
 from benchmark.data.receipts import Member, Receipt, read_receipt, receipt_path
 from benchmark.errors import InputError
+from benchmark.paths import cache_root
 from benchmark.registry import Task
 from benchmark.status import Format, data_command, error_parts, file_size, first_missing, variant_of
 from benchmark.tabular import few, write_rows
 
 LISTS, CLIPS, CONTENTS, AUDIO, COUNTS = "label lists", "listed clips", "downloaded files", "audio", "label counts"
+STORES = "waveform stores"
 LIST_SUFFIXES = (".csv", ".tsv", ".txt")
 FINDINGS_SHOWN = 10
 SHOWN_LENGTH = 400
@@ -116,19 +119,21 @@ def verify(
     missing = {clip: reason.removesuffix(" is missing") for clip, reason in inventory.missing.items()}
     listed = _Listed(inventory, list(missing.values()), {member.path for _, member in members})
     again = f"run: {command}" if registry and not module.may_be_partial else ""
-    jobs = jobs or _cores()
+    jobs = jobs or usable_cores()
 
     changed, vouched = _check_contents(members, root, jobs, command)
     official_files = sum(len(dataset.files) for dataset in registry)
     published = len(receipts) == official_files > 0 and all(r.confirmed != "first download" for r in receipts)
     audio = [example.path for example in inventory.examples if _below(example.path, root) not in vouched]
     official = Format(module.rate, module.channels, module.seconds)
+    stores, damaged = _check_stores(task, root, jobs)
     findings = [
         *_check_clips(listed, again, module.may_be_partial, command),
         *broken,
         *changed,
         *_check_audio(audio, root, official, jobs, again),
         *_check_counts(listed, changed, command if registry else "", published),
+        *damaged,
     ]
     unique = {finding.file: finding for finding in reversed(findings)}
     checks = {
@@ -136,6 +141,7 @@ def verify(
         CONTENTS: len(members),
         AUDIO: len(audio),
         COUNTS: sum(count.official is not None for count in inventory.counts),
+        STORES: stores,
     }
     coverage = _coverage(inventory, missing.values(), root)
     return Report(task.name, root, variant_of(inventory), checks, list(unique.values())[::-1], coverage)
@@ -328,36 +334,39 @@ def _check_counts(listed: _Listed, changed: Sequence[Finding], command: str, pub
     return [Finding(COUNTS, COUNTS, _shown(differing + lost), remedy, wrong=not published)]
 
 
+def _check_stores(task: Task, root: Path, jobs: int) -> tuple[int, list[Finding]]:
+    """The number of the data's waveform stores, and those whose samples are not what was decoded."""
+    from benchmark.data.store import WaveformStore, stores_of_data
+
+    folders, findings = stores_of_data(cache_root(), task.name, root), []
+    for folder in folders:
+        try:
+            differ = WaveformStore(folder).verify(jobs, progress=sys.stderr.isatty())
+            what = f"the samples of {len(differ):,} clips have changed: {few(differ)}" if differ else ""
+        except (InputError, OSError) as error:
+            what = error_parts(error)[0]
+        if what:
+            remedy = "delete the folder: the next run builds it again"
+            findings.append(Finding(STORES, str(folder), _shown(what), remedy))
+    return len(folders), findings
+
+
 def _look(
     title: str, check: Callable[[_Thing], str], things: Sequence[_Thing], sizes: Sequence[int], jobs: int
 ) -> list[str]:
     """What `check` says of each thing, in the order of the things, with a bar that counts their bytes."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    ahead: deque[tuple[int, Future[str]]] = deque()
-    results: list[str] = []
     console = Console(stderr=True)
     quiet = not (things and console.is_terminal)
+    results: list[str] = []
     with (
         Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet) as bars,
-        ThreadPoolExecutor(jobs) as pool,
+        closing(in_order(check, things, jobs)) as found,
     ):
         bar = bars.add_task(title, total=sum(sizes))
-
-        def take() -> None:
-            size, future = ahead.popleft()
-            results.append(future.result())
+        for size, result in zip(sizes, found, strict=True):
+            results.append(result)
             bars.advance(bar, size)
-
-        try:
-            for thing, size in zip(things, sizes, strict=True):
-                ahead.append((size, pool.submit(check, thing)))
-                if len(ahead) > 4 * jobs:
-                    take()
-            while ahead:
-                take()
-        finally:
-            for _, future in ahead:
-                future.cancel()
     return results
 
 
@@ -375,7 +384,3 @@ def _below(path: Path, root: Path) -> str:
 def _shown(text: str) -> str:
     """Text that any terminal and any file takes: the name of a file need not be UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

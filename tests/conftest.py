@@ -12,6 +12,9 @@ def own_folders(tmp_path_factory, monkeypatch, shared_cache):
     monkeypatch.setenv("DCASE_BENCH_DATA", str(tmp_path_factory.mktemp("data")))
     monkeypatch.setenv("DCASE_BENCH_RUNS", str(tmp_path_factory.mktemp("runs")))
     monkeypatch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):  # the tests' servers are on this machine
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path_factory.mktemp("home") / "netrc"))  # no key of the user's
 
 

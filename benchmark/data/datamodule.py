@@ -6,6 +6,7 @@ A batch is a dict:
 - `gain` float32 `(batch,)`: `waveform * gain` is the signal in [-1, 1],
 - `length` int64 `(batch,)`: samples that are not padding,
 - `target` float32 `(batch, classes)`,
+- `weight` float32 `(batch,)`: how much the clip counts in a loss that weighs examples,
 - `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples.
 """
 
@@ -63,6 +64,7 @@ class DataSettings:
         drop_rest: Leave out the end of a clip that fills no whole window.
         subsets: Further parts of the task's data to learn from, such as its unlabelled clips.
         labels: How labels are made of several annotators' votes; null: the task's first rule.
+        group_weights: How much the clips of a group count in a loss that weighs examples; 1 where it is not named.
         on_error: What a broken or missing file does: `stop` the run, or `skip` the clip and count it in the record.
     """
 
@@ -78,6 +80,7 @@ class DataSettings:
     drop_rest: bool = False
     subsets: list[str] = field(default_factory=list)
     labels: str | None = None
+    group_weights: dict[str, float] = field(default_factory=dict)
     on_error: OnError = "stop"
 
     def __post_init__(self) -> None:
@@ -100,7 +103,7 @@ class WindowDataset(Dataset[Batch]):
     Args:
         store: Where the audio lies.
         clips: Which clips `(n,)`.
-        targets: Of all clips of the store `(clips, classes)`.
+        labels: Targets and weights of all clips of the store.
         length: Samples of a window.
         hop: Samples between two windows of a clip.
         each_channel: Whether every channel makes a window of its own.
@@ -111,13 +114,13 @@ class WindowDataset(Dataset[Batch]):
         self,
         store: WaveformStore,
         clips: Indices,
-        targets: Tensor,
+        labels: "Labels",
         length: int,
         hop: int,
         each_channel: bool = False,
         drop_rest: bool = False,
     ) -> None:
-        self.store, self.targets, self.length = store, targets, length
+        self.store, self.targets, self.weights, self.length = store, labels.targets, labels.weights, length
         starts = [window_starts(int(store.lengths[clip]), length, hop, drop_rest) for clip in clips]
         self.channels = store.channels if each_channel else 1
         self.each_channel = each_channel
@@ -141,6 +144,7 @@ class WindowDataset(Dataset[Batch]):
             "gain": gain,
             "length": length,
             "target": self.targets[clips],
+            "weight": self.weights[clips],
             "clip": clips,
             "window": torch.from_numpy(window),
             "start": torch.from_numpy(start),
@@ -166,11 +170,19 @@ def window_starts(length: int, window: int, hop: int, drop_rest: bool = False) -
 
 @dataclass(frozen=True)
 class Labels:
-    """What a training stage learns from: places of clips among the examples, and targets of all examples."""
+    """What a training learns from.
+
+    Attributes:
+        train: Places among the examples of the clips to train on.
+        valid: Those of the clips to validate on.
+        targets: Of all examples `(clips, classes)`.
+        weights: Of all examples `(clips,)`.
+    """
 
     train: Indices
     valid: Indices
     targets: Tensor
+    weights: Tensor
 
 
 class ClipDataModule(pl.LightningDataModule, ABC):
@@ -254,6 +266,24 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         held_out = np.sort(np.concatenate(valid))
         return np.delete(train, held_out), train[held_out]
 
+    def deal(self, examples: Sequence[Example], clips: Indices, parts: int) -> list[Indices]:
+        """Deal clips into parts, with the same share of each target and group in all of them.
+
+        What belongs to one cluster stays together, the largest clusters first into the smallest part.
+        """
+        generator = np.random.default_rng(self.seed)
+        clusters: dict[str, list[int]] = {}
+        for clip in clips.tolist():
+            clusters.setdefault(examples[clip].cluster, []).append(clip)
+        if set(clusters) <= {""}:
+            dealt = np.concatenate(strata([examples[clip] for clip in clips], generator))
+            return [np.sort(clips[dealt[part::parts]]) for part in range(parts)]
+        found: list[list[int]] = [[] for _ in range(parts)]
+        names = generator.permutation(sorted(clusters)).tolist()
+        for name in sorted(names, key=lambda name: -len(clusters[name])):
+            min(found, key=len).extend(clusters[name])
+        return [np.array(sorted(part), dtype=np.int64) for part in found]
+
     def prepare_data(self) -> None:
         """Build the waveform store, or bring it up to date; only one process does it."""
         build_store(
@@ -286,18 +316,23 @@ class ClipDataModule(pl.LightningDataModule, ABC):
                     f"the {part} part of {self.protocol}, fold {self.fold} has no clips",
                     remedy="check the data folder, or choose another protocol or fold",
                 )
-        targets = self.targets(self.examples)
-        if self.labels is not None:
-            train, valid, targets = self.labels.train, self.labels.valid, self.labels.targets
-        self.train, self.valid, self.test = (self.windows(clips, targets) for clips in (train, valid, test))
+        self.given = Labels(train, valid, self.targets(self.examples), self.weights(self.examples))
+        labels = self.labels or self.given
+        self.train, self.valid = self.windows(labels.train, labels), self.windows(labels.valid, labels)
+        self.test = self.windows(test, labels)
 
-    def windows(self, clips: Indices, targets: Tensor) -> WindowDataset:
-        """The windows of some clips, with targets `(all clips, classes)`."""
+    def weights(self, examples: Sequence[Example]) -> Tensor:
+        """How much each clip counts `(clips,)`."""
+        return torch.tensor([self.settings.group_weights.get(e.group, 1.0) for e in examples])
+
+    def windows(self, clips: Indices, labels: Labels | None = None) -> WindowDataset:
+        """The windows of some clips, with the given labels or others."""
+        labels = labels or self.given
         rate, settings = self.settings.sample_rate, self.settings
         hop = settings.hop_seconds or settings.clip_seconds
         length = round(settings.clip_seconds * rate)
         return WindowDataset(
-            self.store, clips, targets, length, round(hop * rate), settings.each_channel, settings.drop_rest
+            self.store, clips, labels, length, round(hop * rate), settings.each_channel, settings.drop_rest
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -4,15 +4,15 @@ What is under way lies in `<cache>/downloads/<data set>/`. A stopped download go
 given again; of two that run at once, the second waits and finds the work done.
 """
 
-import heapq
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self
+from queue import Empty, SimpleQueue
+from typing import Self
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -29,106 +29,20 @@ from rich.progress import (
 
 from benchmark.data.fetch import Fetched, Hosts, fetch
 from benchmark.data.files import Dataset, OfficialFile
-from benchmark.data.receipts import FOLDER, Confirmed, Member, Receipt, read_receipt, receipt_path, write_receipt
-from benchmark.data.record import read_record
+from benchmark.data.part import writing
+from benchmark.data.receipts import FOLDER, Member, Receipt, receipt_path, write_receipt
+from benchmark.data.record import Published, read_record
+from benchmark.data.steps import Step, check_space, downloads, journal_of, make_steps
 from benchmark.data.unpack import unpack
 from benchmark.errors import BenchmarkError, Interrupted
 from benchmark.locks import locked
 from benchmark.records import unwritable
+from benchmark.tabular import few
 
-State = Literal["there", "downloaded", "begun", "to do"]
+AGAIN = "the same command goes on from here"
+GRACE = 2  # seconds in which threads that are not waiting for a silent server come to their end
 
-
-@dataclass(frozen=True)
-class Step:
-    """One official file and how far it has come.
-
-    Attributes:
-        dataset: The data set it belongs to.
-        file: The file.
-        state: `there`: below the data root, with a receipt; `downloaded`: in the cache, not yet below the data root;
-            `begun`: a part of it is in the cache.
-        have: Its bytes in the cache.
-        confirmed: What its content is compared with.
-    """
-
-    dataset: Dataset
-    file: OfficialFile
-    state: State
-    have: int
-    confirmed: Confirmed
-
-    @property
-    def missing(self) -> int:
-        """Bytes still to fetch, as far as its size is known."""
-        return 0 if self.state in ("there", "downloaded") else max(0, (self.file.size or 0) - self.have)
-
-
-def make_steps(datasets: Sequence[Dataset], root: Path, cache: Path) -> list[Step]:
-    """How far each file has come; asks no server."""
-    return [_step(dataset, file, root, cache) for dataset in datasets for file in dataset.files]
-
-
-def _step(dataset: Dataset, file: OfficialFile, root: Path, cache: Path) -> Step:
-    confirmed: Confirmed = "registry" if file.is_known else "record" if dataset.record else "first download"
-    receipt = read_receipt(receipt_path(root, dataset.name, file.name))
-    if receipt and all(_size(root / member.path) == member.bytes for member in receipt.members):
-        return Step(dataset, file, "there", 0, receipt.confirmed)
-    whole = downloads(cache, dataset) / file.name
-    if (have := _size(whole)) is not None:
-        return Step(dataset, file, "downloaded", have, confirmed)
-    part = _size(whole.with_name(f"{file.name}.part"))
-    return Step(dataset, file, "to do" if part is None else "begun", part or 0, confirmed)
-
-
-def downloads(cache: Path, dataset: Dataset) -> Path:
-    """Where the files of a data set lie while they are fetched, and its archives afterwards."""
-    return cache / "downloads" / dataset.name
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-def space_needed(steps: Sequence[Step], jobs: int, delete_archives: bool) -> tuple[int, int]:
-    """Bytes that the work needs at its peak: in the cache, and below the data root; as far as sizes are known."""
-    to_do = [step for step in steps if step.state != "there"]
-    to_fetch = [step.missing for step in to_do]
-    in_cache = sum(heapq.nlargest(jobs, to_fetch)) if delete_archives else sum(to_fetch)
-    below_root = sum(step.file.size or 0 for step in to_do if not step.file.is_archive)
-    for dataset in {step.dataset.name: step.dataset for step in to_do if step.file.is_archive}.values():
-        archives = [step for step in steps if step.dataset.name == dataset.name and step.file.is_archive]
-        whole = sum(step.file.size or 1 for step in archives)
-        left = sum(step.file.size or 1 for step in archives if step.state != "there")
-        below_root += round(dataset.limit.bytes * left / whole)
-    return in_cache, below_root
-
-
-def check_space(steps: Sequence[Step], root: Path, cache: Path, jobs: int, delete_archives: bool) -> None:
-    """Check that the work fits on the disks.
-
-    Raises:
-        BenchmarkError: It does not; says what is needed and what is free.
-    """
-    in_cache, below_root = space_needed(steps, jobs, delete_archives)
-    here, there = _existing(cache), _existing(root)
-    wanted = [(here, in_cache), (there, below_root)]
-    if here.stat().st_dev == there.stat().st_dev:
-        wanted = [(there, in_cache + below_root)]
-    for folder, needed in wanted:
-        free = shutil.disk_usage(folder).free
-        if needed > free:
-            what = f"not enough room: {decimal(needed)} are needed, {decimal(free)} are free"
-            less = "" if delete_archives else ", or add --delete-archives"
-            raise BenchmarkError(what, folder, f"free some, or set DCASE_BENCH_DATA or DCASE_BENCH_CACHE{less}")
-
-
-def _existing(folder: Path) -> Path:
-    folder = folder.absolute()
-    return next(path for path in (folder, *folder.parents) if path.exists())
+_held = list[ExitStack]()  # locks that only the end of this process releases
 
 
 def download(
@@ -157,119 +71,165 @@ def download(
         Interrupted: It was stopped; the same call goes on.
     """
     hosts = hosts or Hosts()
-    with ExitStack() as locks:
-        for dataset in sorted(datasets, key=lambda dataset: dataset.name):
-            for folder in (downloads(cache, dataset), root / FOLDER / dataset.name):
-                _make(folder)
-                locks.enter_context(locked(folder / "lock", f"downloads {dataset.name}"))
-        steps = [step for step in make_steps(datasets, root, cache) if step.state != "there"]
-        steps = _confirm(steps, hosts, console)
-        check_space(steps, root, cache, jobs, delete_archives)
-        if steps:
-            _work(steps, root, cache, console, jobs, hosts)
-        if delete_archives:
-            for dataset in datasets:
-                for file in dataset.files:
-                    (downloads(cache, dataset) / file.name).unlink(missing_ok=True)
-
-
-def _make(folder: Path) -> None:
     try:
+        with ExitStack() as locks:
+            for dataset in sorted(datasets, key=lambda dataset: dataset.name):
+                _lock(locks, downloads(cache, dataset), dataset)
+            if any(step.state != "there" for step in make_steps(datasets, root, cache)):
+                for dataset in sorted(datasets, key=lambda dataset: dataset.name):
+                    _lock(locks, root / FOLDER / dataset.name, dataset)
+            steps = make_steps(datasets, root, cache)
+            for step in steps:
+                if step.state == "there":
+                    _tidy(step, cache, delete_archives)
+            steps = _confirm([step for step in steps if step.state != "there"], hosts, console)
+            check_space(steps, root, cache, jobs, delete_archives)
+            with _Bars(console) as bars:
+                _work(steps, lambda step: _one(step, root, cache, hosts, bars, delete_archives), jobs, bars, locks)
+    except KeyboardInterrupt:
+        raise Interrupted("stopped", remedy=AGAIN) from None
+
+
+def _lock(locks: ExitStack, folder: Path, dataset: Dataset) -> None:
+    """Keep other processes from a folder, and clear what a killed one was writing there when it died."""
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+        locks.enter_context(locked(folder / "lock", f"downloads {dataset.name}"))
+        for path in folder.glob(".*.json.????????"):  # before `write_text` gives them their names
+            path.unlink()
+
+
+def _tidy(step: Step, cache: Path, delete_archives: bool) -> None:
+    """Delete what is needed no more of a file that has its receipt."""
+    place = downloads(cache, step.dataset) / step.file.name
+    gone = [journal_of(place), *(place.with_name(place.name + suffix) for suffix in (".part", ".part.json"))]
+    if delete_archives or not step.file.is_archive:
+        gone.append(place)
+    with writing(place):
+        for path in gone:
+            path.unlink(missing_ok=True)
 
 
 def _confirm(steps: Sequence[Step], hosts: Hosts, console: Console) -> list[Step]:
-    """Complete what the registry does not know by the record's own list."""
-    records = {}
-    for record in dict.fromkeys(step.dataset.record for step in steps if not step.file.is_known):
-        if record is None:
-            continue
+    """Complete what the registry does not know by the record's own list.
+
+    It is not asked because of an archive that was kept: its receipt knows the hash.
+    """
+    unknown = [step for step in steps if not (step.file.is_known or (step.receipt and step.state == "downloaded"))]
+    records = dict[str, dict[str, Published]]()
+    for record in dict.fromkeys(step.dataset.record for step in unknown if step.dataset.record):
         try:
             records[record] = read_record(record, hosts)
         except BenchmarkError as error:
-            console.print(f"no list of the published files: {error}", highlight=False, markup=False)
-    confirmed = []
+            _say(console, f"{error}\n  until then, what has no published hash is trusted when it first comes")
+    return [step if step.file.is_known else _confirmed(step, records) for step in steps]
+
+
+def _confirmed(step: Step, records: Mapping[str, Mapping[str, Published]]) -> Step:
+    published = records.get(step.dataset.record or "", {}).get(step.file.name)
+    if published is None:
+        return replace(step, confirmed="first download")
+    size = published.bytes if step.file.bytes is None else step.file.bytes
+    return replace(step, file=replace(step.file, bytes=size, md5=published.md5), confirmed="record")
+
+
+def _work(steps: Sequence[Step], one: Callable[[Step], str], jobs: int, bars: "_Bars", locks: ExitStack) -> None:
+    """Do all steps, in threads that cannot keep an interrupted process alive while a server is silent."""
+    waiting, done = SimpleQueue[Step](), SimpleQueue[tuple[Step, str | BaseException]]()
     for step in steps:
-        published = records.get(step.dataset.record or "", {}).get(step.file.name)
-        if published is None or step.file.is_known:
-            known: Confirmed = "registry" if step.file.is_known else "first download"
-            confirmed.append(replace(step, confirmed=known))
-            continue
-        file = replace(step.file, bytes=published.bytes, md5=published.md5)
-        confirmed.append(replace(step, file=file, confirmed="record"))
-    return confirmed
+        waiting.put(step)
 
-
-def _work(steps: Sequence[Step], root: Path, cache: Path, console: Console, jobs: int, hosts: Hosts) -> None:
-    failed = 0
-    with _Bars(console) as bars, ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(_one, step, root, cache, hosts, bars): step for step in steps}
-        try:
-            for future in as_completed(futures):
+    def work() -> None:
+        with suppress(Empty):
+            while not bars.stopped.is_set():
+                step = waiting.get_nowait()
                 try:
-                    told = _told(future.result())
-                except BenchmarkError as error:
-                    failed += 1
-                    told = f"{futures[future].file.name}: {error}"
-                console.print(told, highlight=False, markup=False, soft_wrap=True)
-        except BaseException:
-            bars.stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+                    done.put((step, one(step)))
+                except BaseException as error:
+                    done.put((step, error))
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(jobs, len(steps)))]
+    try:
+        for thread in threads:
+            thread.start()
+        failed = [step.file.name for step, told in (done.get() for _ in steps) if not _tell(bars, step, told)]
+    except BaseException:
+        bars.stopped.set()
+        end = time.monotonic() + GRACE
+        for thread in threads:
+            thread.join(max(0, end - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            _held.append(locks.pop_all())  # it may write yet: no other process before the end of this one
+        raise
     if failed:
-        what = f"{failed} of {len(steps)} files could not be had: what was wrong stands above"
-        raise BenchmarkError(what, remedy="the same command goes on from here")
+        what = f"{len(failed)} of {len(steps)} files could not be had: {few(failed)}; what was wrong stands above"
+        raise BenchmarkError(what, remedy=AGAIN)
 
 
-def _one(step: Step, root: Path, cache: Path, hosts: Hosts, bars: "_Bars") -> Receipt:
-    """Fetch a file, put it or its content below the data root, and write its receipt."""
-    folder, file = downloads(cache, step.dataset), step.file
+def _tell(bars: "_Bars", step: Step, told: str | BaseException) -> bool:
+    """Say what came of a step; returns whether it is done."""
+    if isinstance(told, BaseException) and not isinstance(told, BenchmarkError):
+        raise told
+    bars.say(f"{step.file.name}: {told}")
+    return isinstance(told, str)
+
+
+def _one(step: Step, root: Path, cache: Path, hosts: Hosts, bars: "_Bars", delete_archives: bool) -> str:
+    """Fetch a file, put it or its content below the data root, and write its receipt; returns what to say of it."""
+    folder, file, before = downloads(cache, step.dataset), step.file, step.receipt
     path = receipt_path(root, step.dataset.name, file.name)
-    before = read_receipt(path)
     with bars.of(f"fetching {file.name}", file.size, step.have) as bar:
         fetched = fetch(file, folder, hosts, bar.advance, bar.total)
-    if before and before.sha256 != fetched.sha256:
-        what = f"{file.name} is not what was downloaded before (SHA-256 {before.sha256}, now {fetched.sha256})"
-        raise BenchmarkError(what, fetched.path, f"if its publisher has changed it, delete {path} and run again")
-    journal = folder / f"{file.name}.journal"
+    for remark in fetched.remarks:
+        bars.say(f"{file.name}: {remark}")
+    confirmed, url = step.confirmed, fetched.url
+    if before and before.sha256 == fetched.sha256:
+        confirmed = before.confirmed if confirmed == "first download" else confirmed
+        url = before.url if step.state == "downloaded" else url
+    elif before and confirmed != "registry":
+        what = f"not what was downloaded before: its SHA-256 is {fetched.sha256} instead of {before.sha256}"
+        remedy = f"delete it and run again; if its publisher has changed it, delete {path} instead"
+        raise BenchmarkError(what, fetched.path, remedy)
     if file.is_archive:
         with bars.of(f"unpacking {file.name}", None, 0) as bar:
+            journal = journal_of(fetched.path)
             members = unpack(fetched.path, root, file.folder, step.dataset.limit, journal, bar.advance)
     else:
         members = [_put(fetched, root, file)]
-    receipt = Receipt(
-        file.name, fetched.url, fetched.bytes, fetched.md5, fetched.sha256, step.confirmed, tuple(members)
-    )
+    receipt = Receipt(file.name, url, fetched.bytes, fetched.md5, fetched.sha256, confirmed, tuple(members))
     write_receipt(path, receipt)
-    journal.unlink(missing_ok=True)
-    if not file.is_archive:
-        fetched.path.unlink()
-    return receipt
+    _tidy(step, cache, delete_archives)
+    return _told(receipt, before)
 
 
 def _put(fetched: Fetched, root: Path, file: OfficialFile) -> Member:
     """Copy a file to its place at once: cache and data root may be on different disks."""
     place = root / file.folder / file.name
-    _make(place.parent)
     fresh = place.with_name(f".{file.name}.fresh")
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(fetched.path, fresh)
         fresh.replace(place)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise unwritable(place, error) from error
     return Member(place.relative_to(root).as_posix(), fetched.bytes, fetched.sha256)
 
 
-def _told(receipt: Receipt) -> str:
+def _told(receipt: Receipt, before: Receipt | None) -> str:
+    new = f"no published hash is known; recorded for the next time: SHA-256 {receipt.sha256}"
     by = {
         "registry": "its published hash agrees",
         "record": "the hash in the record's list agrees",
-        "first download": f"no published hash is known; recorded for the next time: SHA-256 {receipt.sha256}",
+        "first download": "the same as at its first download" if before else new,
     }[receipt.confirmed]
-    return f"{receipt.file}: {decimal(receipt.bytes)}, {by}; {len(receipt.members):,} files are there"
+    files = "1 file is" if len(receipt.members) == 1 else f"{len(receipt.members):,} files are"
+    return f"{decimal(receipt.bytes)}, {by}; {files} there"
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Bar:
@@ -280,7 +240,7 @@ class _Bar:
 
     def advance(self, size: int) -> None:
         if self._bars.stopped.is_set():
-            raise Interrupted("stopped", remedy="the same command goes on from here")
+            raise Interrupted("stopped", remedy=AGAIN)
         self._bars.progress.advance(self._task, size)
 
     def total(self, size: int) -> None:
@@ -293,7 +253,9 @@ class _Bars:
     def __init__(self, console: Console) -> None:
         self.stopped = threading.Event()
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self.progress = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+        self.progress = Progress(
+            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+        )
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -301,6 +263,9 @@ class _Bars:
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
+
+    def say(self, text: str) -> None:
+        _say(self.progress.console, text)
 
     @contextmanager
     def of(self, title: str, total: int | None, have: int) -> Iterator[_Bar]:

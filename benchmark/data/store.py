@@ -29,6 +29,7 @@ from benchmark.data.inventory import OnError
 from benchmark.data.parallel import in_order
 from benchmark.data.store_index import (
     DATA,
+    INDEX,
     LOCK,
     Clip,
     Plan,
@@ -166,8 +167,16 @@ class WaveformStore:
 
 def store_folder(cache: Path, task: str, root: Path, sample_rate: int, mono: bool) -> Path:
     """Folder of the store that holds the data set below `root` at `sample_rate` Hz."""
-    digest = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
-    return cache / "stores" / f"{task}-{sample_rate}-{'mono' if mono else 'multi'}-{digest}"
+    return cache / "stores" / f"{task}-{sample_rate}-{'mono' if mono else 'multi'}-{_digest(root)}"
+
+
+def stores_of_data(cache: Path, task: str, root: Path) -> list[Path]:
+    """Folders of all finished stores that hold the data set below `root`."""
+    return sorted(index.parent for index in (cache / "stores").glob(f"{task}-*-{_digest(root)}/{INDEX}"))
+
+
+def _digest(root: Path) -> str:
+    return hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
 
 
 def build_store(

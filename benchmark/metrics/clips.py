@@ -1,6 +1,6 @@
 """Predictions gathered clip by clip, the same on one process and on many."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -26,6 +26,37 @@ class ClipTable(NamedTuple):
     probability: npt.NDArray[np.float64]
     target: npt.NDArray[np.float32]
     frames: Sequence[npt.NDArray[np.float32]] = ()
+
+
+def table_arrays(table: ClipTable) -> dict[str, npt.NDArray[Any]]:
+    """A table as plain arrays, to be written to a file."""
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "clip": table.clip,
+        "probability": table.probability,
+        "target": table.target,
+    }
+    if len(table.frames):
+        arrays |= {"frames": np.concatenate(table.frames), "frame_counts": np.array([len(f) for f in table.frames])}
+    return arrays
+
+
+def table_of(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> ClipTable:
+    """The table whose arrays were written as `<name>/<array>`."""
+    clip, probability, target = (arrays[f"{name}/{key}"] for key in ("clip", "probability", "target"))
+    if f"{name}/frames" not in arrays:
+        return ClipTable(clip, probability, target)
+    ends = np.cumsum(arrays[f"{name}/frame_counts"])[:-1]
+    return ClipTable(clip, probability, target, np.split(arrays[f"{name}/frames"], ends))
+
+
+def mean_of_tables(tables: Sequence[ClipTable]) -> ClipTable:
+    """The mean of several networks' predictions of the same clips; of frames, as far as all of them have some."""
+    probability = np.mean([table.probability for table in tables], axis=0)
+    frames = [
+        np.mean([part[: min(map(len, parts))] for part in parts], axis=0)
+        for parts in zip(*(table.frames for table in tables), strict=True)
+    ]
+    return tables[0]._replace(probability=probability, frames=frames)
 
 
 class ClipPredictions(Metric):

@@ -110,10 +110,10 @@ class DetectionModule(MultiLabelModule):
         assert isinstance(self.head, Framewise), "checked when it was built"
         return self.head.frame_logits(output)
 
-    def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor) -> Tensor:
+    def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
         """The recipe's loss, on clips or on frames."""
         if getattr(self.loss, "on", "clips") == "clips":
-            return super().compute_loss(outputs, target, valid)
+            return super().compute_loss(outputs, target, valid, weight)
         assert outputs.frames is not None
         frames = valid_frames(valid, outputs.frames.shape[1])
         return self.loss(outputs.frames, target, frames)  # type: ignore[no-any-return]

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -18,16 +19,35 @@ TENTHS = tuple(tenth / 10 for tenth in range(11))
 
 
 class LabelSource(ABC):
-    """Makes the labels of a stage of what the stage before it has learnt."""
+    """Makes the labels of a stage of what the stage before has learnt.
+
+    Attributes:
+        of_member: Whether each member gets labels of its own, made by its own networks.
+    """
+
+    of_member: ClassVar[bool] = False
 
     @abstractmethod
-    def relabel(self, data: ClipDataModule, predict: "Predict") -> Labels:
+    def relabel(self, before: "Before") -> Labels:
         """The labels.
 
         Args:
-            data: The data of the stage before.
-            predict: Gives that stage's predictions of some clips.
+            before: What the stage before has left.
         """
+
+
+class Before(Protocol):
+    """What a stage has left for the one after it: of one member, or of all."""
+
+    @property
+    def data(self) -> ClipDataModule:
+        """The data of its last training."""
+
+    def predict(self, clips: Indices) -> ClipTable:
+        """The mean of its networks' predictions of some clips, in rising order of their index."""
+
+    def held_out(self) -> NDArray[np.float64]:
+        """Probabilities `(examples, classes)` of clips by networks that were not trained on them, else NaN."""
 
 
 class Predict:
@@ -62,7 +82,7 @@ class Predict:
         return table
 
     def _batches(self, clips: Indices) -> Iterator[Batch]:
-        windows = self.data.windows(clips, self.data.targets(self.data.examples))
+        windows = self.data.windows(clips)
         size = self.data.settings.eval_batch_size
         places = range(0, len(windows), size)
         console = Console(stderr=True)
@@ -86,12 +106,13 @@ class PseudoTags(LabelSource):
     def __init__(self, group: str, valid_group: str, thresholds: Sequence[float] = TENTHS) -> None:
         self.group, self.valid_group, self.thresholds = group, valid_group, tuple(sorted(thresholds))
 
-    def relabel(self, data: ClipDataModule, predict: Predict) -> Labels:
+    def relabel(self, before: Before) -> Labels:
         """Tags of the group.
 
         Raises:
             InputError: There is no such clip, or the stage before had no validation part.
         """
+        data = before.data
         groups = np.array([e.group for e in data.examples])
         train, valid = np.flatnonzero(groups == self.group), np.flatnonzero(groups == self.valid_group)
         for name, clips in ((self.group, train), (self.valid_group, valid)):
@@ -99,11 +120,11 @@ class PseudoTags(LabelSource):
                 raise InputError(f"there is no clip of {name}", "stages", "add these clips to the data")
         if not len(data.valid):
             raise InputError("the stage before had no validation part", "data.valid_fraction", "hold one out there")
-        checked = predict(np.unique(data.valid.clip))
+        checked = before.predict(np.unique(data.valid.clip))
         chosen = best_thresholds(checked.target, checked.probability, self.thresholds)
-        targets = data.targets(data.examples)
-        targets[train] = torch.from_numpy((predict(train).probability >= chosen).astype(np.float32))
-        return Labels(train, valid, targets)
+        targets = data.given.targets.clone()
+        targets[train] = torch.from_numpy((before.predict(train).probability >= chosen).astype(np.float32))
+        return replace(data.given, train=train, valid=valid, targets=targets)
 
 
 def best_thresholds(target: NDArray[Any], probability: NDArray[Any], thresholds: Sequence[float]) -> NDArray[Any]:

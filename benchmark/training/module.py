@@ -125,15 +125,17 @@ class TaskModule(pl.LightningModule, ABC):
         """What is decided for each clip: a class index, events, or nothing where probabilities are the answer."""
         return [None] * len(table.clip)
 
-    def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor) -> Tensor:
-        """Mean loss of a batch.
+    def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
+        """Mean loss of a batch; a loss whose class says `weighted = True` gets the clips' weights.
 
         Args:
             outputs: What the network gave.
             target: `(batch, classes)`.
             valid: Share of each clip that is real audio `(batch,)`.
+            weight: How much each clip counts `(batch,)`.
         """
-        return self.loss(outputs.clips, target)  # type: ignore[no-any-return]
+        weights = (weight,) if getattr(self.loss, "weighted", False) else ()
+        return self.loss(outputs.clips, target, *weights)  # type: ignore[no-any-return]
 
     @property
     def has_random_weights(self) -> bool:
@@ -250,14 +252,22 @@ class TaskModule(pl.LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch, computed in float32 whatever the precision of the network."""
-        x, valid, target = self.network_input(_waveform(batch), batch["length"], batch["target"])
-        loss = self._loss(self(x, valid), target, valid)
+        # Augmentations that mix clips mix weights as they mix targets, so one is a column of the other meanwhile.
+        labels = torch.cat([batch["target"], batch["weight"][:, None]], dim=1)
+        x, valid, labels = self.network_input(_waveform(batch), batch["length"], labels)
+        loss = self._loss(self(x, valid), labels[:, :-1], valid, labels[:, -1])
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def _loss(self, outputs: Outputs, target: Tensor, valid: Tensor) -> Tensor:
+    def _loss(self, outputs: Outputs, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
         with torch.autocast(self.device.type, enabled=False):
-            return self.compute_loss(outputs, target, valid)
+            return self.compute_loss(outputs, target, valid, weight)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Move the schedule on; in a run that is scaled down it runs through its whole course all the same."""
+        steps = round(self.global_step / self.recipe.trainer.scale)
+        while scheduler.last_epoch < steps:
+            scheduler.step()
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -275,7 +285,7 @@ class TaskModule(pl.LightningModule, ABC):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the predictions of one batch."""
         outputs, valid = self.evaluate(batch)
-        loss = self._loss(outputs, batch["target"], valid)
+        loss = self._loss(outputs, batch["target"], valid, batch["weight"])
         self.log("val/loss", loss, batch_size=len(valid), on_epoch=True, on_step=False, sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -284,8 +294,13 @@ class TaskModule(pl.LightningModule, ABC):
 
     def _score_epoch(self) -> Scores:
         data: ClipDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.table = self.predictions.compute()
-        return self.score(self.table, [data.examples[clip] for clip in self.table.clip])
+        table = self.predictions.compute()
+        return self.take_scores(table, [data.examples[clip] for clip in table.clip])
+
+    def take_scores(self, table: ClipTable, examples: Sequence[Example]) -> Scores:
+        """Keep a table and its scores, which are returned."""
+        self.table, self.scores = table, self.score(table, examples)
+        return self.scores
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation scores as `val/<key>`.
@@ -302,8 +317,7 @@ class TaskModule(pl.LightningModule, ABC):
 
     def on_test_epoch_end(self) -> None:
         """Keep the test scores and the table of predictions for the record."""
-        self.scores = self._score_epoch()
-        self.log_dict({f"test/{key}": value for key, value in self.scores.items() if value is not None})
+        self.log_dict({f"test/{key}": value for key, value in self._score_epoch().items() if value is not None})
 
 
 def _waveform(batch: Batch) -> Tensor:

@@ -100,7 +100,7 @@ def read_esc10(folder: Path) -> tuple[list[Clip], list[Path]]:
     clips: dict[str, Clip] = {}
     strangers: list[Path] = []
     for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() not in AUDIO_SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in AUDIO_SUFFIXES or path.name.startswith(".") or not path.is_file():
             continue
         match, label = ESC10_NAME.fullmatch(path.name), ESC10_FOLDERS.get(path.parent.name)
         if match is None or label is None:

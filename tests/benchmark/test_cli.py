@@ -76,7 +76,7 @@ def test_print_config_prints_the_recipe_with_overrides(capsys):
 def test_data_status_says_what_is_there(capsys, tmp_path):
     assert main(["data", "status", "bad", "--data", str(tmp_path)]) == 2
     error = capsys.readouterr().err
-    assert "ff1010bird" in error and "archive.org" in error and str(tmp_path) in error
+    assert "ff1010bird" in error and "make data TASK=bad" in error and str(tmp_path) in error
 
 
 @pytest.mark.parametrize("words", [["list", "systems"], ["score", "--help"], ["run", "--help"]])

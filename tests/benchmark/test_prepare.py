@@ -127,7 +127,7 @@ def test_a_broken_file_stops_or_is_skipped_by_name(data):
     assert ", 1 skipped:" in said
 
 
-def test_what_a_killed_preparation_has_done_is_kept(data, decoded, monkeypatch):
+def test_what_a_stopped_preparation_has_done_is_kept(data, decoded, monkeypatch):
     path = sorted(data.rglob("*.ogg"))[100]
     whole, status = path.read_bytes(), path.stat()
     path.write_bytes(b"")

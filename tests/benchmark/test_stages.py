@@ -106,10 +106,10 @@ def undisturbed(tmp_path_factory, shared_cache):
     seen = {}
     original = labels.PseudoTags.relabel
 
-    def watched(self, data, predict):
-        groups = np.array([example.group for example in data.examples])
-        said = predict(np.flatnonzero(groups == "warblrb10k")).probability
-        seen.update(made=original(self, data, predict), groups=groups, said=said, valid=groups[data.valid.clip])
+    def watched(self, before):
+        groups = np.array([example.group for example in before.data.examples])
+        said = before.predict(np.flatnonzero(groups == "warblrb10k")).probability
+        seen.update(made=original(self, before), groups=groups, said=said, valid=groups[before.data.valid.clip])
         return seen["made"]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -138,12 +138,15 @@ def test_both_stages_train_and_leave_their_weights(recipe, undisturbed):
     steps = [("last-pass1", step) for step in (1, 2, 3, 4)] + [("last-pass2", step) for step in range(1, 7)]
     assert undisturbed.steps == steps and undisturbed.record.steps == 4 + 6
     checkpoints = undisturbed.folder / "checkpoints"
-    names = {path.name for path in checkpoints.iterdir()}
-    assert names == {"last-pass1.ckpt", "scored-pass1.ckpt", "last-pass2.ckpt", "scored.ckpt"}
-    one, two = (torch.load(checkpoints / f"{name}.ckpt") for name in ("scored-pass1", "scored"))
+    assert {path.name for path in checkpoints.iterdir()} == {"last-pass1.ckpt", "last-pass2.ckpt"}
+    artifacts = {
+        path.stem.rpartition("-")[0] + path.suffix: path for path in (undisturbed.folder / "artifacts").iterdir()
+    }
+    assert artifacts.keys() == {"pass1.ckpt", "pass1.npz", "labels.pass2.npz", "pass2.ckpt", "pass2.npz"}
+    one, two = (torch.load(artifacts[f"{name}.ckpt"]) for name in ("pass1", "pass2"))
     assert one.keys() == two.keys() and any(not torch.equal(one[name], two[name]) for name in one)
     # `predict` takes the second network, with its own settings.
-    module = load_run(undisturbed.folder)
+    (module,) = load_run(undisturbed.folder).members[""]
     assert all(torch.equal(two[name], value) for name, value in module.state_dict().items())
     assert module.recipe.data.batch_size == 6
 
@@ -169,7 +172,7 @@ def test_the_command_line_reaches_every_stage_and_prediction(recipe, trained):
     assert trained == [(f"last-{name}", step) for name in ("pass1", "pass2") for step in (1, 2, 3)]
     assert (record().steps, record().selection) == (6, "validation")
     assert {path.name for path in folder().glob("checkpoints/best*")} == {"best-pass2.ckpt"}
-    assert load_run(folder()).recipe.data.batch_size == 2
+    assert load_run(folder()).first.recipe.data.batch_size == 2
 
 
 def test_mini_shrinks_stages_by_their_own_block(recipe):
@@ -181,7 +184,7 @@ def test_mini_shrinks_stages_by_their_own_block(recipe):
     assert steps(mini=False) == [400, 5000]
 
 
-@pytest.mark.parametrize(("place", "step", "left"), [("last-pass2 train", 1, range(2, 7)), ("last-pass2 test", 6, ())])
+@pytest.mark.parametrize(("place", "step", "left"), [("last-pass2 train", 1, range(2, 7)), ("last-pass2 train", 6, ())])
 def test_a_stopped_run_repeats_nothing_and_ends_as_if_undisturbed(recipe, trained, undisturbed, place, step, left):
     assert stopped(where=lambda at, now: (at, now) == (place, step)) == 3
     assert not read_records(runs_root())
@@ -239,7 +242,7 @@ def test_a_stage_may_change_nothing(recipe):
 def test_without_stages_the_recipe_is_the_one_training():
     config = load_recipe(BAD, "logistic-regression", mini=True)
     (training,) = config.trainings()
-    assert training == ("", config, None, True)
+    assert (training.name, training.config, training.labels, training.is_last) == ("", config, None, True)
     again = RecipeConfig.parse(yaml.safe_load(config.as_yaml()), "again")
     assert again.trainings()[0].config.as_dict() == config.as_dict()
 

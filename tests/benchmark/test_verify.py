@@ -17,6 +17,7 @@ from rich.console import Console
 import tasks.bad.datamodule
 from benchmark.data.files import Dataset, Limit, OfficialFile
 from benchmark.data.receipts import FOLDER, Member, Receipt, receipt_path, write_receipt
+from benchmark.data.store import Clip, build_store, store_folder
 from benchmark.plan import write_mini
 from benchmark.registry import get_task
 from benchmark.verify import (
@@ -25,6 +26,7 @@ from benchmark.verify import (
     CONTENTS,
     COUNTS,
     LISTS,
+    STORES,
     Finding,
     Report,
     print_report,
@@ -333,7 +335,8 @@ def test_unicode_long_and_linked_paths(root, tmp_path):
 def test_a_listed_name_too_long_for_the_file_system(root):
     path = root / WARBLR_LIST
     path.write_text(path.read_text().replace("b2,", f"{'b' * 300},"))
-    assert only(look(root)[0]).check == LISTS
+    report, _ = look(root)
+    assert {finding.file for finding in report.findings} == {f"warblrb10k/wav/{'b' * 300}.wav", "warblrb10k/wav/b2.wav"}
 
 
 def test_a_name_that_is_no_utf8_can_be_printed_and_written(root, tmp_path):
@@ -415,7 +418,22 @@ def test_downloaded_mini_data_differs_in_nothing_but_its_counts(task, tmp_path):
     root = shutil.copytree(write_mini(get_task(task)), tmp_path / "data")
     protocol = next(iter(get_task(task).protocols))
     report, _ = look(root, give_receipts(root), get_task(task), protocol)
-    assert only(report).check == COUNTS and report.checks[AUDIO] == 0
+    (finding,) = report.findings
+    assert (finding.check, finding.wrong) == (COUNTS, False) and report.checks[AUDIO] == 0
+
+
+def test_a_damaged_waveform_store_is_named(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("DCASE_BENCH_CACHE", str(tmp_path / "cache"))
+    folder = store_folder(tmp_path / "cache", "bad", root, RATE, True)
+    paths = sorted((root / "warblrb10k/wav").iterdir())
+    build_store(folder, [Clip(path.stem, path) for path in paths], RATE, progress=False)
+    report, _ = look(root)
+    assert report.checks[STORES] == 1 and not report.findings
+    samples = bytearray((folder / "audio.i16").read_bytes())
+    samples[100] ^= 1
+    (folder / "audio.i16").write_bytes(samples)
+    finding = only(look(root)[0])
+    assert (finding.check, finding.file) == (STORES, str(folder)) and "b0" in finding.what
 
 
 def test_importing_loads_no_torch():

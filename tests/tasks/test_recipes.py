@@ -4,11 +4,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
-from helpers import mini_data
+from helpers import mini_data, read_records
 
+from benchmark.cli import main
+from benchmark.paths import runs_root
 from benchmark.recipe import load_recipe
 from benchmark.registry import all_tasks
-from benchmark.training.labels import Predict
 from benchmark.weights import random_weights_allowed
 
 RECIPES = [(task, system) for task in all_tasks().values() for system in task.systems]
@@ -21,32 +22,28 @@ def without_pretrained_weights():
 
 
 def walk(task, config):
-    """Train each stage for a step on mini data and score a batch."""
+    """Train for a step on mini data and score a batch."""
     protocol, folds = next(iter(task.protocols.items()))
-    trained = None
-    for training in config.trainings():
-        pl.seed_everything(0, verbose=False)
-        recipe = training.config.build()
-        data = mini_data(task, recipe.data, protocol, folds[0])
-        data.prepare_data()
-        if training.labels is not None:
-            data.labels = training.labels.relabel(trained[1], Predict(*trained))
-        module = task.load("module")(recipe, task.classes_of(protocol))
-        before = {name: value.clone() for name, value in module.named_parameters()}
-        trainer = pl.Trainer(
-            max_steps=1,
-            limit_val_batches=0,
-            limit_test_batches=1,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, datamodule=data)
-        assert all(torch.isfinite(value).all() for value in module.parameters())
-        assert any(not torch.equal(before[name], value) for name, value in module.named_parameters())
-        trained = (module, data)
+    (training,) = config.trainings()
+    pl.seed_everything(0, verbose=False)
+    recipe = training.config.build()
+    data = mini_data(task, recipe.data, protocol, folds[0])
+    data.prepare_data()
+    module = task.load("module")(recipe, task.classes_of(protocol))
+    before = {name: value.clone() for name, value in module.named_parameters()}
+    trainer = pl.Trainer(
+        max_steps=1,
+        limit_val_batches=0,
+        limit_test_batches=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, datamodule=data)
+    assert all(torch.isfinite(value).all() for value in module.parameters())
+    assert any(not torch.equal(before[name], value) for name, value in module.named_parameters())
     trainer.test(module, datamodule=data, verbose=False)
     assert module.scores[task.main_score] is None or 0 <= module.scores[task.main_score] <= 1
     assert set(module.table.clip) == set(data.test.clip[: recipe.data.eval_batch_size])
@@ -54,7 +51,15 @@ def walk(task, config):
 
 @pytest.mark.parametrize(("task", "system"), RECIPES, ids=lambda value: getattr(value, "name", value))
 def test_recipe_builds_trains_a_step_and_scores(task, system):
-    walk(task, load_recipe(task, system, mini=True))
+    config = load_recipe(task, system, mini=True)
+    if not config.trainings()[0].turn:
+        walk(task, config)
+        return
+    words = ["--system", system, "--data", "mini", "--scale", "1e-6", "--allow-random-weights"]
+    assert main(["run", "--task", task.name, *words]) == 0
+    (record,) = read_records(runs_root())
+    assert record.scores[task.main_score] is None or 0 <= record.scores[task.main_score] <= 1
+    assert record.scale < 1
 
 
 OUTSIDE = """
@@ -95,10 +100,11 @@ def test_recipe_states_its_card_and_its_parameters(task, system):
     text = task.systems[system].read_text()
     assert text.startswith("# ")
     assert yaml.safe_load(text)["citation"]
-    recipe = load_recipe(task, system).trainings()[-1].config.build()
-    parameters, macs = task.load("module")(recipe, task.classes).count()
-    assert parameters == recipe.parameters
-    assert macs > 0
+    config = load_recipe(task, system)
+    members = {training.member: training for training in config.trainings() if training.is_last}
+    counts = [task.load("module")(one.config.build(), task.classes).count() for one in members.values()]
+    assert sum(parameters for parameters, _ in counts) == config.as_dict()["parameters"]
+    assert all(macs > 0 for _, macs in counts)
 
 
 @pytest.mark.parametrize("task", all_tasks().values(), ids=lambda task: task.name)

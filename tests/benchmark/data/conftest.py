@@ -1,6 +1,8 @@
-"""Fixtures of the stores' tests."""
+"""Fixtures of the tests of stores and downloads."""
 
 import pytest
+from downloading import Site
+from fetching import serving
 from store_clips import make_clips
 
 from benchmark.data import store as store_module
@@ -28,3 +30,16 @@ def decoded(monkeypatch):
 
     monkeypatch.setattr(store_module, "read_audio", load)
     return names
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A web server that misbehaves when it is told to."""
+    with serving(monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A data root and a cache without anything."""
+    return Site(tmp_path / "data", tmp_path / "cache")

@@ -220,7 +220,7 @@ def test_undersampling_where_a_clip_has_not_one_class_is_refused(tmp_path, label
 def test_labels_of_a_stage_replace_the_split_and_the_targets(tmp_path):
     data = tiny(tmp_path, [100] * 4, ONE_HOT[[0, 1, 2, 0]], valid_fraction=0.0)
     targets = torch.tensor([[0.0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 1]])
-    data.labels = Labels(np.array([0, 2]), np.array([1]), targets)
+    data.labels = Labels(np.array([0, 2]), np.array([1]), targets, torch.ones(len(targets)))
     data.setup()
     assert (data.train.clip.tolist(), data.valid.clip.tolist(), data.test.clip.tolist()) == ([0, 2], [1], [3])
     (batch,) = data.statistics_dataloader()

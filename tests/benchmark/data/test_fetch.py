@@ -86,6 +86,13 @@ def test_a_body_longer_than_published_is_kept_aside(server, tmp_path, fault):
     assert [path.name for path in tmp_path.iterdir()] == [wrong_name(CONTENT + b"x")]
 
 
+def test_a_body_without_end_is_left(server, tmp_path):
+    server.fail(PATH, Fault(content=CONTENT * 20_000, length="none"))
+    assert "instead of 300" in refuse(official(server.url(PATH)), tmp_path)
+    (aside,) = tmp_path.iterdir()
+    assert aside.stat().st_size < 1_000_000
+
+
 @pytest.mark.parametrize("known", ["md5", "sha256"])
 def test_content_with_a_wrong_hash_is_kept_aside_and_said_and_not_used(server, tmp_path, known):
     server.fail(PATH, Fault(content=OTHER))

@@ -121,6 +121,19 @@ def test_a_content_range_that_lies_is_found_out_by_the_hash(server, tmp_path):
     assert ranges(server) == [None, "bytes=100-", None]
 
 
+def test_more_bytes_than_the_content_range_announces_are_not_taken(server, tmp_path):
+    lie = Fault(content=CONTENT + b"x", etag=False, conditional=False, content_range="bytes 100-299/300", length="none")
+    server.fail(PATH, Fault(drop=100), lie)
+    fetched = get(official(server.url(PATH), size=None, md5=None, sha256=None), tmp_path)
+    assert_is(fetched, tmp_path, aside=[wrong_name(CONTENT + b"x")])
+
+
+def test_wrong_content_that_comes_in_pieces_is_fetched_twice_and_no_more(server, tmp_path):
+    server.fail(PATH, Fault(times=None, content=OTHER, drop=200))
+    refuse(official(server.url(PATH)), tmp_path)
+    assert ranges(server) == [None, "bytes=200-"] * 2
+
+
 def test_a_server_that_sends_less_than_the_rest_is_asked_for_more(server, tmp_path):
     server.fail(PATH, Fault(drop=100), Fault(content_range="bytes 100-149/300", length=50, drop=50))
     assert_is(get(official(server.url(PATH)), tmp_path), tmp_path)
@@ -200,11 +213,12 @@ def test_a_part_with_a_note_that_is_not_its_own_is_fetched_anew(server, tmp_path
     assert ranges(server) == [None]
 
 
-def test_a_part_of_another_address_is_not_taken_for_an_unknown_file(server, tmp_path):
-    (tmp_path / "a.bin.part").write_bytes(OTHER[:100])
+@pytest.mark.parametrize("size", [100, 300])
+def test_a_part_of_another_address_is_not_taken_for_an_unknown_file(server, tmp_path, size):
+    (tmp_path / "a.bin.part").write_bytes(OTHER[:size])
     note = {"url": "http://elsewhere/a.bin", "validator": '"tag"', "total": 300}
     (tmp_path / "a.bin.part.json").write_text(json.dumps(note))
-    assert_is(get(official(server.url(PATH), md5=None, sha256=None), tmp_path, have=100), tmp_path)
+    assert_is(get(official(server.url(PATH), md5=None, sha256=None), tmp_path, have=size), tmp_path)
     assert ranges(server) == [None]
 
 

@@ -1,8 +1,10 @@
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from itertools import pairwise
 
 import pytest
+import requests
 from fetching import CONTENT, OTHER, PATH, SPEED, assert_is, get, official, quick_hosts, ranges, refuse, serving
 from server import Fault, Server
 
@@ -24,6 +26,18 @@ def test_a_host_that_never_answered_is_given_up_sooner(tmp_path):
     message = refuse(official(url), tmp_path, quick_hosts(tries=8, first_tries=2))
     assert "Connection refused (2 times in a row)" in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_that_is_not_valid_is_not_tried_again(tmp_path, monkeypatch):
+    asked = []
+
+    def get_(session, url, **options):
+        asked.append(url)
+        raise requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] expired"))
+
+    monkeypatch.setattr(requests.Session, "get", get_)
+    assert "CERTIFICATE_VERIFY_FAILED" in refuse(official("https://publisher.invalid/a.bin"), tmp_path)
+    assert len(asked) == 1
 
 
 def test_a_redirect_is_followed_with_its_range(server, tmp_path):

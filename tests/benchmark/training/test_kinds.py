@@ -65,7 +65,7 @@ def test_a_decoder_of_events_chooses_no_class():
 def test_the_loss_of_one_class_takes_one_hot_targets():
     module, logits = single(), torch.randn(5, 10)
     classes = torch.arange(5)
-    loss = module.compute_loss(Outputs(logits), F.one_hot(classes, 10).float(), torch.ones(5))
+    loss = module.compute_loss(Outputs(logits), F.one_hot(classes, 10).float(), torch.ones(5), torch.ones(5))
     torch.testing.assert_close(loss, -logits.log_softmax(1)[classes, classes].mean())
 
 
@@ -112,9 +112,10 @@ def test_a_loss_on_clips_or_on_frames(crnn):
     clips, frames = torch.randn(2, 10), torch.randn(2, 8, 10)
     target, valid = (torch.rand(2, 10) > 0.5).float(), torch.tensor([0.5, 1.0])
     expected = F.binary_cross_entropy_with_logits(clips, target)
-    torch.testing.assert_close(module.compute_loss(Outputs(clips, frames), target, valid), expected)
+    weight = torch.ones(len(clips))
+    torch.testing.assert_close(module.compute_loss(Outputs(clips, frames), target, valid, weight), expected)
     module = build(SED, "baseline-crnn", "--loss.class_path", "benchmark.losses.FrameBCE")
-    loss = module.compute_loss(Outputs(clips, frames), target, valid)
+    loss = module.compute_loss(Outputs(clips, frames), target, valid, weight)
     each = [F.binary_cross_entropy_with_logits(frames[i, :n], target[i].expand(n, -1)) for i, n in enumerate((4, 8))]
     torch.testing.assert_close(loss, torch.stack(each).mean())
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from benchmark.data.datamodule import DataSettings, Example
+from benchmark.data.datamodule import DataSettings, Example, Labels
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions, ClipTable
 from benchmark.training.labels import Predict, PseudoTags, best_thresholds
@@ -72,8 +72,12 @@ def data(valid=(0, 2), groups=GROUPS):
         examples=examples,
         # Clips come in any order and more than once.
         valid=Windows([*valid, *valid][::-1], None),
-        targets=lambda chosen: torch.tensor([e.target for e in chosen], dtype=torch.float32),
+        given=Labels(np.arange(0), np.arange(0), torch.tensor(TARGET, dtype=torch.float32), torch.ones(len(TARGET))),
     )
+
+
+def before(there):
+    return SimpleNamespace(data=there, predict=predict)
 
 
 def predict(clips):
@@ -82,7 +86,7 @@ def predict(clips):
 
 
 def test_tags_come_from_the_thresholds_of_the_validation_part():
-    labels = PseudoTags("pool", "weak").relabel(data(), predict)
+    labels = PseudoTags("pool", "weak").relabel(before(data()))
     assert labels.train.tolist() == [1, 3, 6]
     assert labels.valid.tolist() == [0, 2, 5]
     # Clips 0 and 2 validate: class 0 needs more than 0.4, so 0.5; class 1 more than 0.2, so 0.3.
@@ -93,7 +97,7 @@ def test_tags_come_from_the_thresholds_of_the_validation_part():
 
 def test_own_thresholds_in_any_order():
     """The smallest of equals, as documented: of 0.5 to 0.9 all are right for class 0."""
-    labels = PseudoTags("pool", "weak", thresholds=(0.9, 0.5, 0.6)).relabel(data(), predict)
+    labels = PseudoTags("pool", "weak", thresholds=(0.9, 0.5, 0.6)).relabel(before(data()))
     assert labels.targets[6].tolist() == [1, 1]
 
 
@@ -104,7 +108,7 @@ def test_what_cannot_be_relabelled_is_named():
         (PseudoTags("pool", "weak"), data(valid=()), "no validation part"),
     ):
         with pytest.raises(InputError, match=message):
-            source.relabel(there, predict)
+            source.relabel(before(there))
 
 
 class Network(torch.nn.Module):
@@ -133,7 +137,7 @@ def test_predictions_of_any_clips(size):
     module = Network().train()
     there = data()
     there.settings = DataSettings(sample_rate=1, clip_seconds=1, batch_size=1, eval_batch_size=size)
-    there.windows = Windows
+    there.windows = lambda clips: Windows(clips, there.given.targets)
     say = Predict(module, there)
     for clips in ([1, 3, 6], [0, 4]):  # the second call knows nothing of the first
         table = say(np.array(clips))

@@ -1,0 +1,211 @@
+"""One training of a run: a recipe's parts on its data, from fresh or given weights to those that are scored."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, Logger
+
+from benchmark.data.datamodule import ClipDataModule, Labels
+from benchmark.data.store import store_folder
+from benchmark.errors import BenchmarkError, InputError
+from benchmark.paths import cache_root
+from benchmark.plan import Plan
+from benchmark.recipe import Recipe, Training
+from benchmark.records import RunFolder
+from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
+from benchmark.training.counting import count_parameters
+from benchmark.training.module import TaskModule
+
+
+class Trained(NamedTuple):
+    """What a training leaves for the next one, or for scoring."""
+
+    recipe: Recipe
+    module: TaskModule
+    data: ClipDataModule
+
+
+class Fitting:
+    """Trains the recipes of a run one after the other; what an earlier session has finished is read, not repeated.
+
+    Attributes:
+        seconds: Wall time of `data`, `train` and `eval` so far.
+        steps: Optimiser steps of all trainings so far.
+        trainer: The last training's.
+
+    Args:
+        plan: What the run is to do.
+        fold: Its fold.
+        folder: Its folder.
+        resumed: Whether an earlier session has begun it.
+        seconds: Wall time of earlier sessions.
+    """
+
+    def __init__(self, plan: Plan, fold: str, folder: RunFolder, resumed: bool, seconds: dict[str, float]) -> None:
+        self.plan, self.fold, self.folder, self.resumed, self.seconds = plan, fold, folder, resumed, seconds
+        self.trainer: pl.Trainer | None = None
+        self.steps = 0
+
+    def beat(self) -> None:
+        """Say that the run is alive."""
+        step = self.trainer.global_step if self.trainer is not None else 0
+        self.folder.write_state("running", step, self.seconds)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the last training computed."""
+        return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+
+    def prepare(self, training: Training) -> Trained:
+        """The parts of a training, with fresh weights, and its data."""
+        plan, seed = self.plan, self.plan.options.seed
+        pl.seed_everything(seed, workers=True, verbose=False)
+        recipe = training.config.build()
+        settings = recipe.data
+        store = store_folder(cache_root(), plan.task.name, plan.source.root, settings.sample_rate, settings.mono)
+        data: ClipDataModule = plan.task.load("datamodule")(
+            plan.inventory, store, settings, plan.protocol, self.fold, seed
+        )
+        with self.timed("data"):
+            data.prepare_data()
+        module: TaskModule = plan.task.load("module")(recipe, plan.task.classes_of(plan.protocol), seed)
+        return Trained(recipe, module, data)
+
+    def train(
+        self,
+        training: Training,
+        scored: Path,
+        labels: Callable[[ClipDataModule], Labels | None] = lambda data: None,
+        start: Path | None = None,
+    ) -> Trained:
+        """Train, unless the weights to score are there already.
+
+        Args:
+            training: What to train.
+            scored: Where to keep the weights that are scored.
+            labels: What it learns from, called if it is to be trained at all.
+            start: Weights to start from in place of fresh ones.
+        """
+        recipe, module, data = self.prepare(training)
+        suffix = f"-{training.name}" if training.name else ""
+        saved = self.folder.checkpoint(f"last{suffix}")
+        if scored.exists():
+            data.setup()
+            module.load_state_dict(torch.load(scored, weights_only=True, map_location="cpu"))
+            self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
+            self.trainer = self._make_trainer(training, recipe, None, saved, module)
+            return Trained(recipe, module, data)
+        with self.timed("data"):
+            data.labels = labels(data)
+        if start is not None:
+            module.load_state_dict(torch.load(start, weights_only=True, map_location="cpu"))
+        best = self._best_checkpoint(recipe, training, f"best{suffix}")
+        trainer = self.trainer = self._make_trainer(training, recipe, best, saved, module)
+        resumes = self.resumed and saved.exists()
+        with self.timed("train"):
+            trainer.fit(
+                module,
+                datamodule=data,
+                ckpt_path=saved if resumes else None,
+                weights_only=True if resumes else None,
+            )
+        self.steps += trainer.global_step
+        self._keep_scored_weights(module, best, scored)
+        return Trained(recipe, module, data)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the block's wall time to what earlier sessions of the run took."""
+        before, began = self.seconds.get(part, 0.0), time.monotonic()
+        yield
+        self.seconds[part] = before + time.monotonic() - began
+
+    def _best_checkpoint(self, recipe: Recipe, training: Training, name: str) -> ModelCheckpoint | None:
+        """What keeps the best weights, where the recipe selects on a validation part."""
+        selection = recipe.selection
+        if selection.monitor is None:
+            return None
+        if not recipe.data.valid_fraction and training.stage.labels is None and not training.part:
+            remedy = "hold one out, e.g. --data.valid_fraction 0.1"
+            raise InputError("selection.monitor needs a validation part", "data.valid_fraction", remedy)
+        every = min(recipe.trainer.val_every, recipe.trainer.max_steps)
+        if selection.start > recipe.trainer.max_steps // every * every:
+            what = f"no validation counts: the last is before step {selection.start}"
+            raise InputError(what, "selection.start", "lower it, or raise trainer.max_steps")
+        return BestCheckpoint(selection, self.folder.checkpoint(name).parent, name)
+
+    def _keep_scored_weights(self, module: TaskModule, best: ModelCheckpoint | None, scored: Path) -> None:
+        """Give the module the weights to score, and keep exactly these for `predict`."""
+        if best is not None:
+            if not best.best_model_path:
+                raise BenchmarkError(
+                    "no validation took place", self.folder.path, "lower trainer.val_every or selection.start"
+                )
+            state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
+            module.load_state_dict(state["state_dict"])
+        fresh = scored.with_suffix(".part")
+        scored.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(module.state_dict(), fresh)
+        fresh.replace(scored)
+
+    def _make_trainer(
+        self, training: Training, recipe: Recipe, best: ModelCheckpoint | None, saved: Path, module: TaskModule
+    ) -> pl.Trainer:
+        settings, selection = recipe.trainer, recipe.selection
+        val_every = min(settings.val_every, settings.max_steps) if best else None
+        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip())]
+        if best is not None:
+            callbacks.append(best)
+            if selection.patience is not None:
+                callbacks.append(Patience(selection))
+        callbacks.append(RunKeeper(self.folder, saved, settings.checkpoint_every, val_every, self.seconds))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pl.Trainer(
+                max_steps=settings.max_steps,
+                max_epochs=-1,
+                val_check_interval=val_every,
+                check_val_every_n_epoch=None,
+                limit_val_batches=1.0 if best else 0,
+                precision=settings.precision,
+                gradient_clip_val=settings.gradient_clip_val,
+                devices=1,
+                logger=self._loggers(training, count_parameters(module)),
+                callbacks=callbacks,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,
+                deterministic="warn",
+                log_every_n_steps=min(10, settings.max_steps),
+            )
+
+    def _loggers(self, training: Training, parameters: int) -> list[Logger]:
+        keep_earlier_metrics(self.folder.path)
+        loggers: list[Logger] = [CSVLogger(self.folder.path, name="", version="")]
+        config: dict[str, Any] = {**self.plan.config.as_dict(), **self.plan.labels(self.fold), "parameters": parameters}
+        if not training.is_last:
+            return loggers
+        if self.plan.options.logger == "wandb":
+            from benchmark.wandb_log import wandb_logger
+
+            loggers.append(wandb_logger(self.folder, config))
+        elif self.plan.options.logger == "tensorboard":
+            from pytorch_lightning.loggers import TensorBoardLogger
+
+            loggers.append(TensorBoardLogger(self.folder.path, name="", version="tensorboard"))
+        return loggers
+
+
+def keep_earlier_metrics(folder: Path) -> None:
+    """Move what was logged before out of the way of the CSV logger, which starts a new file."""
+    path = folder / "metrics.csv"
+    if path.exists():
+        path.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")

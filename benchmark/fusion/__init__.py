@@ -1,0 +1,1 @@
+"""Fusion: one prediction of those of several networks."""

@@ -59,7 +59,8 @@ def _content(file: dict[str, Any], dataset: dict[str, Any], root: Path, taken: s
     target = file.get("folder", dataset["folder"])
     if not file["name"].endswith(ARCHIVES):
         path = root / target / file["name"]
-        return path.read_bytes() if path.is_file() else b"about the data\n"
+        like = [path] if path.is_file() else sorted(path.parent.glob(f"*{path.suffix}"))  # another name for the list
+        return like[0].read_bytes() if len(like) == 1 else b"about the data\n"
     archives = [
         other["name"]
         for other in dataset["files"]
@@ -73,7 +74,9 @@ def _members(name: str, archives: list[str], root: Path, target: str, taken: set
     if ".doc" in name:
         yield "README.md", b"about the data\n"
         return
+    target = target if (root / target).is_dir() else target.removesuffix("-master")  # GitHub's name for the folder
     files = sorted(path for path in (root / target).rglob("*") if path.is_file())
+    assert files, f"nothing to publish as {name}"
     files = [path for path in files if path.relative_to(root).as_posix() not in taken]
     meta = [other for other in archives if ".meta" in other]
     if name in meta:

@@ -12,7 +12,17 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import all_tasks
 from benchmark.weights import random_weights_allowed
 
+
+def _trainings(task, system):
+    return load_recipe(task, system).trainings()
+
+
 RECIPES = [(task, system) for task in all_tasks().values() for system in task.systems]
+MANY = 4  # trainings, from which on walking a recipe takes its time
+WALKED = [
+    pytest.param(task, system, marks=[pytest.mark.slow] if len(_trainings(task, system)) > MANY else [])
+    for task, system in RECIPES
+]
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +59,7 @@ def walk(task, config):
     assert set(module.table.clip) == set(data.test.clip[: recipe.data.eval_batch_size])
 
 
-@pytest.mark.parametrize(("task", "system"), RECIPES, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("task", "system"), WALKED, ids=lambda value: getattr(value, "name", value))
 def test_recipe_builds_trains_a_step_and_scores(task, system):
     config = load_recipe(task, system, mini=True)
     if not config.trainings()[0].turn:

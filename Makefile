@@ -19,6 +19,7 @@ NODES ?= 1
 LOGGER ?= csv
 RESUME ?= auto
 MODEL ?=
+REGISTRY ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -49,13 +50,17 @@ bench: setup  ## train and score: TASK=bad or TASK=all [SYSTEM DATA PROTOCOL FOL
 		--seed "$(SEED)" --devices "$(DEVICES)" --nodes "$(NODES)" --logger "$(LOGGER)" --resume "$(RESUME)" \
 		$(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
-DATA_ROOT = $(if $(filter-out auto mini full,$(DATA)),--data "$(DATA)")
+DATA_OPTIONS = --protocol "$(PROTOCOL)" $(if $(filter-out auto full,$(DATA)),--data "$(DATA)")
 
-data: setup  ## download, verify and prepare the real data: TASK=bad [PROTOCOL SYSTEM DATA=DIR ARGS=--delete-archives]
-	@test -n "$(TASK)" || { echo "error: say which task, e.g. make data TASK=bad" >&2; exit 2; }
-	@$(PY) -m benchmark data download "$(TASK)" --protocol "$(PROTOCOL)" $(DATA_ROOT) $(ARGS)
-	@$(PY) -m benchmark data verify "$(TASK)" --protocol "$(PROTOCOL)" $(DATA_ROOT)
-	@$(PY) -m benchmark data prepare "$(TASK)" --protocol "$(PROTOCOL)" --system "$(SYSTEM)" $(DATA_ROOT)
+data: setup  ## download, verify and prepare the real data: TASK=bad or TASK=all [PROTOCOL SYSTEM DATA=DIR REGISTRY ARGS]
+	@test -n "$(TASK)" || { echo "error: say which task, e.g. make data TASK=bad (or TASK=all)" >&2; exit 2; }
+	@test "$(DATA)" != mini || { echo "error: mini data is made on the spot: make bench TASK=$(TASK) DATA=mini" >&2; exit 2; }
+	@test "$(TASK)" != weights -a "$(PROTOCOL)" != all || { echo "error: that is for the download alone:" \
+		"python -m benchmark data download $(TASK)$(if $(filter all,$(PROTOCOL)), --protocol all)" >&2; exit 2; }
+	@$(PY) -m benchmark data download "$(TASK)" $(DATA_OPTIONS) $(if $(REGISTRY),--registry "$(REGISTRY)") $(ARGS)
+	@$(if $(findstring --dry-run,$(ARGS)),exit 0;) code=0; \
+		$(PY) -m benchmark data verify "$(TASK)" $(DATA_OPTIONS) $(if $(REGISTRY),--registry "$(REGISTRY)") || code=$$?; \
+		$(PY) -m benchmark data prepare "$(TASK)" $(DATA_OPTIONS) --system "$(SYSTEM)" || code=$$?; exit $$code
 
 # One thread a process: several processes whose threads wait for each other take many times as long.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto

@@ -4,7 +4,7 @@ import argparse
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +15,6 @@ from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.paths import cache_root, data_root
 from benchmark.registry import Task, all_tasks, get_task, protocol_of
 from benchmark.suggest import did_you_mean
-from benchmark.weights import REGISTRY
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -56,8 +55,9 @@ def add_data_commands(parent: argparse.ArgumentParser, shared: argparse.Argument
     sub.add_argument("--registry", type=Path, metavar="FILE", help="take another registry, e.g. of a mirror of yours")
 
     sub = action("verify", verify, "Check every file: hashes, decoding, durations, rates, and the lists' counts.")
-    sub.add_argument("task", help="task name")
+    sub.add_argument("task", help="task name, or `all`")
     sub.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one a core)")
+    sub.add_argument("--registry", type=Path, metavar="FILE", help="compare with another registry than the task's")
     sub.add_argument("--report", type=Path, metavar="TSV", help="write everything that was found to this file")
 
     sub = action("prepare", prepare, "Decode the audio once into the waveform store that runs read.")
@@ -77,7 +77,7 @@ def _positive(text: str) -> int:
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 140)
+    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 def registry_of(task: Task) -> "list[Dataset]":
@@ -171,11 +171,15 @@ def download(arguments: argparse.Namespace) -> None:
 
 def _wanted(arguments: argparse.Namespace) -> list[_Wanted]:
     from benchmark.data.files import needed, read_registry
+    from benchmark.weights import REGISTRY
 
     name, protocol = arguments.task, arguments.protocol
     if name == WEIGHTS:
         if protocol:
             raise InputError("--protocol is about a task, not about weights", remedy="leave it out")
+        if arguments.data:
+            what = "weights are loaded from the data root alone"
+            raise InputError(what, "--data", f"set DCASE_BENCH_DATA={arguments.data}, also for the runs that use them")
         return [_Wanted(WEIGHTS, read_registry(arguments.registry or REGISTRY), "run the systems that use them")]
     if name == "all" and (arguments.registry or protocol not in ("", "all")):
         raise InputError("--registry and --protocol are about one task", remedy="name the task in place of `all`")
@@ -244,23 +248,28 @@ def _cells(step: "Step") -> tuple[str, ...]:
 
 def verify(arguments: argparse.Namespace) -> None:
     """`data verify`."""
-    from benchmark.data.files import needed
+    from benchmark.data.files import needed, read_registry
     from benchmark.verify import print_report, write_findings
     from benchmark.verify import verify as check
 
-    task, root, console = get_task(arguments.task), arguments.data or data_root(), _console()
-    protocol = protocol_of(task, arguments.protocol)
-    try:
-        _, subsets = take_stock(task, root, protocol)
-    except (InputError, OSError):  # what is wrong is reported
-        subsets = task.load("datamodule").subsets
-    report = check(task, root, protocol, subsets, needed(registry_of(task), protocol), arguments.jobs, console)
-    if arguments.report:
-        write_findings(arguments.report, report)
-    print_report(console, report, arguments.report)
-    if report.wrong:
-        things = "1 thing is" if len(report.wrong) == 1 else f"{len(report.wrong):,} things are"
-        raise BenchmarkError(f"{things} wrong with the data of {task.name}", root)
+    root, console = arguments.data or data_root(), _console()
+
+    def one(task: Task) -> None:
+        protocol = protocol_of(task, arguments.protocol)
+        registry = read_registry(arguments.registry) if arguments.registry else registry_of(task)
+        try:
+            _, subsets = take_stock(task, root, protocol)
+        except (InputError, OSError):  # what is wrong is reported
+            subsets = task.load("datamodule").subsets
+        report = check(task, root, protocol, subsets, needed(registry, protocol), arguments.jobs, console)
+        if arguments.report:
+            write_findings(arguments.report, report)
+        print_report(console, report, arguments.report)
+        if report.wrong:
+            things = "1 thing is" if len(report.wrong) == 1 else f"{len(report.wrong):,} things are"
+            raise BenchmarkError(f"{things} wrong with the data of {task.name}", root)
+
+    _each_task(arguments, one)
 
 
 def prepare(arguments: argparse.Namespace) -> None:
@@ -268,12 +277,37 @@ def prepare(arguments: argparse.Namespace) -> None:
     from benchmark.prepare import prepare as build
     from benchmark.prepare import stores_of
 
-    task, root = get_task(arguments.task), arguments.data or data_root()
-    protocol = protocol_of(task, arguments.protocol)
-    _, subsets = take_stock(task, root, protocol)
-    settings = stores_of(task, [arguments.system or task.default_system])
-    if arguments.rate:
-        settings = list(dict.fromkeys((arguments.rate, mono) for _, mono in settings))
-    for rate, mono in settings:
-        on_error: OnError = "skip" if arguments.skip_broken else "stop"
-        build(task, root, protocol, subsets, rate, mono, on_error, arguments.jobs, _console())
+    root = arguments.data or data_root()
+
+    def one(task: Task) -> None:
+        protocol = protocol_of(task, arguments.protocol)
+        _, subsets = take_stock(task, root, protocol)
+        settings = stores_of(task, [arguments.system or task.default_system])
+        if arguments.rate:
+            settings = list(dict.fromkeys((arguments.rate, mono) for _, mono in settings))
+        for rate, mono in settings:
+            on_error: OnError = "skip" if arguments.skip_broken else "stop"
+            build(task, root, protocol, subsets, rate, mono, on_error, arguments.jobs, _console())
+
+    _each_task(arguments, one)
+
+
+def _each_task(arguments: argparse.Namespace, work: Callable[[Task], None]) -> None:
+    """Do it for the task that is named, or for all, also where one fails."""
+    if arguments.task != "all":
+        work(get_task(arguments.task))
+        return
+    if getattr(arguments, "report", None) or getattr(arguments, "registry", None) or arguments.protocol:
+        what = "--report, --registry and --protocol are about one task"
+        raise InputError(what, remedy="name the task in place of `all`")
+    failed = []
+    for task in all_tasks().values():
+        try:
+            work(task)
+        except Interrupted:
+            raise
+        except BenchmarkError as error:
+            sys.stderr.write(f"{task.name}: {error}\n")
+            failed.append(task.name)
+    if failed:
+        raise BenchmarkError(f"not so for {', '.join(failed)}", remedy="what was wrong stands above")

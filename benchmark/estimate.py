@@ -85,11 +85,12 @@ def print_plan(console: Console, plan: Plan) -> None:
         table.add_row(*cells, training.stage.start or "fresh weights", duration(number * seconds))
     console.print(table)
     total = sum(effort.number for effort in efforts)
+    trainings = f"{total} training{'s' if total > 1 else ''}"
     folds = f" in each of {len(plan.folds)} folds" if len(plan.folds) > 1 else ""
     seconds = len(plan.folds) * sum(effort.number * effort.seconds for effort in efforts)
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({torch.get_num_threads()} threads)"
     console.print(
-        f"{total} trainings{folds}; about {duration(seconds)} of training steps on {where}, each timed once on "
+        f"{trainings}{folds}; about {duration(seconds)} of training steps on {where}, each timed once on "
         f"{CLIPS} clips, without front end, data and scoring",
         highlight=False,
         soft_wrap=True,

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,8 +61,10 @@ class Fitting:
 
     @property
     def device(self) -> torch.device:
-        """Where the last training computed."""
-        return self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        """Where the last training computed, and before it, where it will."""
+        if self.trainer is None:
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return self.trainer.strategy.root_device
 
     def prepare(self, training: Training) -> Trained:
         """The parts of a training, with fresh weights, and its data."""
@@ -96,7 +99,7 @@ class Fitting:
         recipe, module, data = self.prepare(training)
         suffix = f"-{training.name}" if training.name else ""
         saved = self.folder.checkpoint(f"last{suffix}")
-        if scored.exists():
+        if is_whole(scored) and saved.exists():
             data.setup()
             module.load_state_dict(torch.load(scored, weights_only=True, map_location="cpu"))
             self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
@@ -105,7 +108,7 @@ class Fitting:
         with self.timed("data"):
             data.labels = labels(data)
         if start is not None:
-            module.load_state_dict(torch.load(start, weights_only=True, map_location="cpu"))
+            _start_from(start, module, training)
         best = self._best_checkpoint(recipe, training, f"best{suffix}")
         trainer = self.trainer = self._make_trainer(training, recipe, best, saved, module)
         resumes = self.resumed and saved.exists()
@@ -188,8 +191,9 @@ class Fitting:
             )
 
     def _loggers(self, training: Training, parameters: int) -> list[Logger]:
-        keep_earlier_metrics(self.folder.path)
-        loggers: list[Logger] = [CSVLogger(self.folder.path, name="", version="")]
+        folder = self.folder.path / "metrics" / training.name if training.name else self.folder.path
+        keep_earlier_metrics(folder)
+        loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
         config: dict[str, Any] = {**self.plan.config.as_dict(), **self.plan.labels(self.fold), "parameters": parameters}
         if not training.is_last:
             return loggers
@@ -202,6 +206,31 @@ class Fitting:
 
             loggers.append(TensorBoardLogger(self.folder.path, name="", version="tensorboard"))
         return loggers
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of weights or of arrays is there to its end, where both keep their list of contents."""
+    return zipfile.is_zipfile(path)
+
+
+def _start_from(path: Path, module: TaskModule, training: Training) -> None:
+    """Take weights over from an earlier stage, whose loss and augmentations may have been others.
+
+    Raises:
+        InputError: They are those of another network.
+    """
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    try:
+        differing = [name for names in module.load_state_dict(state, strict=False) for name in names]
+    except RuntimeError as error:
+        raise _other_network(training) from error
+    if not all(name.startswith(("loss.", "augmentations.")) for name in differing):
+        raise _other_network(training)
+
+
+def _other_network(training: Training) -> InputError:
+    what = "the weights to go on from are those of another network"
+    return InputError(what, f"training {training.name}", "take `start` out, or change no part of the network")
 
 
 def keep_earlier_metrics(folder: Path) -> None:

@@ -84,12 +84,14 @@ class Heard(NamedTuple):
         curve: Probabilities of each window `(windows, classes)`.
         times: Start and end in seconds of each window `(windows, 2)`.
         frames: Probabilities of each frame `(frames, classes)`; none where there are no frames.
+        seconds: Length of the recording.
     """
 
     clip: NDArray[Any]
     curve: NDArray[Any]
     times: NDArray[Any]
     frames: NDArray[Any]
+    seconds: float
 
 
 class Predictor:
@@ -115,8 +117,7 @@ class Predictor:
         for system in self.systems:
             members = [_mean([_hear(n, file, hop_seconds) for n in networks]) for networks in system.members.values()]
             found.append(_joined(members, system.fusion))
-        clip, curve, times, frames = _mean(found)
-        total = float(times[-1, 1])
+        clip, curve, times, frames, total = _mean(found)
         if not isinstance(first, DetectionModule):
             return Prediction(file, total, first.classes, clip, times, curve)
         onsets = first.frame_seconds * np.arange(len(frames))
@@ -144,10 +145,11 @@ def _hear(module: TaskModule, file: Path, hop_seconds: float | None) -> Heard:
     rate = settings.sample_rate
     waveform = load_clip(file, rate, settings.mono)
     length = round(settings.clip_seconds * rate)
-    starts = window_starts(waveform.shape[1], length, round((hop_seconds or settings.clip_seconds) * rate))
+    hop = hop_seconds or settings.hop_seconds or settings.clip_seconds
+    starts = window_starts(waveform.shape[1], length, round(hop * rate), settings.drop_rest and hop_seconds is None)
     windows, frames = apply(module, waveform, starts, length)
     times = np.stack([starts / rate, np.minimum((starts + length) / rate, waveform.shape[1] / rate)], axis=1)
-    return Heard(windows.mean(axis=0), windows, times, frames)
+    return Heard(windows.mean(axis=0), windows, times, frames, waveform.shape[1] / rate)
 
 
 def _mean(found: Sequence[Heard]) -> Heard:
@@ -166,7 +168,7 @@ def _joined(found: Sequence[Heard], fusion: Fusion | None) -> Heard:
     frames = first.frames
     if len(frames):
         frames = join(np.stack([heard.frames[: min(len(h.frames) for h in found)] for heard in found]))
-    return Heard(clip, curve, first.times, frames)
+    return Heard(clip, curve, first.times, frames, first.seconds)
 
 
 def apply(
@@ -235,7 +237,8 @@ def _weights(folder: Path, training: Training) -> Path:
     """The scored weights of a training."""
     if not training.turn:
         return _require(folder / "checkpoints" / f"{SCORED}.ckpt")
-    found = sorted((folder / PARTS).glob(f"{training.name}-*.ckpt"))
+    key = 12 * "[0-9a-f]"  # another training's name may begin with this one's
+    found = sorted((folder / PARTS).glob(f"{training.name}-{key}.ckpt"))
     return found[0] if found else _require(folder / PARTS / f"{training.name}.ckpt")
 
 

@@ -3,6 +3,7 @@
 Parts are named by import path (`class_path` / `init_args`). Unknown keys are errors that name the nearest valid one.
 """
 
+import copy
 import dataclasses
 import hashlib
 import importlib
@@ -11,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -54,8 +56,7 @@ class TrainerSettings:
         for name in ("max_steps", "val_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}", f"trainer.{name}")
-        if not 0 < self.scale <= 1:
-            raise InputError(f"scale must be in (0, 1], not {self.scale}", "trainer.scale")
+        check_scale(self.scale)
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Selection:
         patience: Validations without a gain after which training stops; null trains to the end.
         min_delta: How much better a value must be to count as a gain for `patience`.
         start: Step before which validations neither choose nor stop.
+        fusion: What the fusion learns from: held-out predictions, or, as some sources do, those of the test part.
     """
 
     monitor: str | None = None
@@ -75,6 +77,7 @@ class Selection:
     patience: int | None = None
     min_delta: float = 0.0
     start: int = 0
+    fusion: Literal["held-out", "test"] = "held-out"
 
     def __post_init__(self) -> None:
         if (self.monitor, self.mode) == ("loss", "max"):
@@ -158,7 +161,7 @@ class Recipe:
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     selection: Selection = field(default_factory=Selection)
     postprocessing: ClassDecision | EventDecoder | None = None
-    members: dict[str, dict[str, Any]] = field(default_factory=dict)
+    members: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     fusion: Fusion | None = None
     protocol: str | None = None
@@ -168,6 +171,7 @@ class Recipe:
 
 
 DESCRIPTION = ("title", "citation", "parameters", "official", "external_data", "protocol", "mini")
+WHOLE = ("members", "stages", "fusion")
 USER_HEAD = {"class_path": "benchmark.heads.GlobalMeanPool"}
 
 
@@ -200,6 +204,10 @@ class RecipeConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """The complete recipe as plain values."""
+        return copy.deepcopy(self._plain)
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
         return yaml.safe_load(self.as_yaml())  # type: ignore[no-any-return]
 
     def as_yaml(self) -> str:
@@ -221,13 +229,18 @@ class RecipeConfig:
         Each is the recipe with the stage's changes, then the member's, and with the command line's again.
 
         Raises:
-            InputError: Two stages have one name, a member is unknown, the first stage needs one before it, or a change
-                is wrong.
+            InputError: Two stages have one name, a member is unknown, a stage needs something that the one before does
+                not leave, or a change is wrong.
         """
+        return list(self._trainings)
+
+    @cached_property
+    def _trainings(self) -> list["Training"]:
         content = self.as_dict()
         members, stages = content.pop("members") or {"": {}}, content.pop("stages")
         fusion = content.pop("fusion")
         scale = content["trainer"]["scale"]
+        check_scale(scale)
         if not stages and list(members) == [""] and fusion is None:
             return [Training("", "", 0, Stage("whole"), None, _scaled(self, scale), True)]
         for name in members:
@@ -238,14 +251,15 @@ class RecipeConfig:
         for number, stage in enumerate(built):
             configs, plain = {}, stages[number] if stages else {"changes": {}, "labels": None}
             for member in stage.members or members:
-                changed = merge(merge(content, plain["changes"]), members[member])
+                changed = merge(merge(content, plain["changes"] or {}), members[member] or {})
                 place = f"stage {stage.name}, member {member}" if member else f"stage {stage.name}"
+                if whole := [key for key in WHOLE if key in changed]:
+                    raise InputError(f"{whole[0]} cannot change", place, "they are of the whole recipe")
                 configs[member] = _scaled(RecipeConfig.parse(changed, place, self._overrides), scale)
-            turns = max(1, round(stage.repeat * scale))
+            turns = _turns(stage, scale)
             stage.folds = stage.folds and max(2, round(stage.folds * scale))
-            for turn in range(1, turns + 1):
-                name = stage.name if turns == 1 else f"{stage.name}-{turn}"
-                is_last = number == len(built) - 1 and turn == turns
+            for turn, name in enumerate(turns, 1):
+                is_last = number == len(built) - 1 and turn == len(turns)
                 found += [
                     Training(name, member, part, stage, plain["labels"], config, is_last)
                     for member, config in configs.items()
@@ -281,17 +295,37 @@ class Training(NamedTuple):
         return ".".join(part for part in (self.turn, self.member, f"part{self.part}" if self.part else "") if part)
 
 
+def _turns(stage: Stage, scale: float) -> list[str]:
+    """Names of the turns of a stage."""
+    turns = max(1, round(stage.repeat * scale))
+    return [stage.name] if turns == 1 else [f"{stage.name}-{turn}" for turn in range(1, turns + 1)]
+
+
 def _scaled(config: RecipeConfig, scale: float) -> RecipeConfig:
     """A recipe whose training takes a share of its steps, at least 2; its schedule runs through its whole course."""
     if scale == 1:
         return config
     content = config.as_dict()
-    trainer, whole = content["trainer"], content["trainer"]["max_steps"]
-    for name, least in (("max_steps", 2), ("val_every", 1), ("checkpoint_every", 1)):
+    trainer, selection, whole = content["trainer"], content["selection"], content["trainer"]["max_steps"]
+    reached = selection["start"] <= whole // min(trainer["val_every"], whole) * trainer["val_every"]
+    for name, least in (("max_steps", min(2, whole)), ("val_every", 1), ("checkpoint_every", 1)):
         trainer[name] = max(least, round(trainer[name] * scale))
     trainer["scale"] = trainer["max_steps"] / whole
-    content["selection"]["start"] = int(content["selection"]["start"] * scale)
+    selection["start"] = int(selection["start"] * scale)
+    if reached:  # by rounding, the last validation may have come to lie before it
+        every = min(trainer["val_every"], trainer["max_steps"])
+        selection["start"] = min(selection["start"], trainer["max_steps"] // every * every)
     return RecipeConfig.parse(content, f"scale {scale}")
+
+
+def check_scale(scale: float) -> None:
+    """Check that a scale is a share.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not 0 < scale <= 1:
+        raise InputError(f"scale must be in (0, 1], not {scale}", "trainer.scale")
 
 
 def check_name(what: str, name: str) -> None:
@@ -300,27 +334,31 @@ def check_name(what: str, name: str) -> None:
     Raises:
         InputError: It cannot.
     """
-    if not re.fullmatch(r"[a-z0-9-]+", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9-]+", name):
         raise InputError(f"a {what} cannot be called {name!r}", f"{what}s", "use a-z, 0-9 and -")
 
 
 def _check_stages(stages: Sequence[Stage], members: Collection[str]) -> None:
-    names = [stage.name for stage in stages]
-    if len(set(names)) < len(names):
-        raise InputError(f"two of the stages {', '.join(names)} have one name", "stages", "name their files apart")
+    for names in ([stage.name for stage in stages], [turn for stage in stages for turn in _turns(stage, 1)]):
+        if len(set(names)) < len(names):
+            raise InputError(f"two of the stages {', '.join(names)} have one name", "stages", "name their files apart")
     if stages[0].labels is not None:
-        raise InputError(f"there is no stage before {names[0]} to label its clips", "stages", "take its labels out")
+        what = f"there is no stage before {stages[0].name} to label its clips"
+        raise InputError(what, "stages", "take its labels out")
     if stages[0].start is not None:
-        raise InputError(f"there is no stage before {names[0]} to start from", "stages", "take its start out")
+        raise InputError(f"there is no stage before {stages[0].name} to start from", "stages", "take its start out")
     for stage in stages:
         for member in stage.members:
             if member not in members:
                 raise InputError(f"there is no member {member!r}", f"stage {stage.name}", did_you_mean(member, members))
     for before, stage in pairwise(stages):
-        same = stage.folds == before.folds and set(stage.members or members) <= set(before.members or members)
-        if stage.start == "previous" and not same:
+        known = set(stage.members or members) <= set(before.members or members)
+        if stage.start == "previous" and not (known and stage.folds == before.folds):
             what = f"stage {stage.name} goes on from {before.name}, which has other members or folds"
             raise InputError(what, "stages", "give both the same")
+        if stage.labels is not None and stage.labels.of_member and not known:
+            what = f"members of stage {stage.name} get labels of their own from {before.name}, which has other members"
+            raise InputError(what, "stages", "give both the same members")
 
 
 def load_recipe(
@@ -352,6 +390,8 @@ def load_recipe(
         for changes in _changes(content):
             for key in ("backbone", "head"):
                 changes.pop(key, None)
+        for stage in content.get("stages") or []:
+            stage.pop("members", None)
         content = content | {"backbone": {"class_path": model}, "head": USER_HEAD}
         content |= {"title": f"the user's own {model}", "citation": "", "parameters": None, "official": False}
         place += f" with --model {model}"
@@ -360,9 +400,12 @@ def load_recipe(
 
 def _changes(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What the stages and the members of a recipe change, to be changed in place."""
-    for stage in content.get("stages", []):
+    stages, members = content.get("stages") or [], content.get("members") or {}
+    for stage in stages:
         stage["changes"] = stage.get("changes") or {}
-    return [stage["changes"] for stage in content.get("stages", [])] + list(content.get("members", {}).values())
+    for name in members:
+        members[name] = members[name] or {}
+    return [stage["changes"] for stage in stages] + list(members.values())
 
 
 def _stage(content: dict[str, Any]) -> Stage:

@@ -139,18 +139,25 @@ class Run:
         self.fitting.steps = system.steps
         recipe, module, data = self.fitting.prepare(trainings[-1])
         data.setup()
-        fusion = self.plan.config.build().fusion
+        whole = self.plan.config.build()
+        on_test = whole.fusion is not None and whole.selection.fusion == "test"
         with self.fitting.timed("eval"):
-            table = fuse(products, fusion, data.given.weights.numpy(), self.folder.path)
+            table = fuse(products, whole.fusion, data.given.weights.numpy(), self.folder.path, on_test)
             module.take_scores(table, [data.examples[clip] for clip in table.clip])
         members = {product.training.member: product for product in products}.values()
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))
-        record = self._record(recipe, data, module, parameters, macs)
+        record = self._record(recipe, data, module, parameters, macs, on_test)
         self._leave(data, module, record, self.fitting.trainer.loggers if self.fitting.trainer else [])
         return record
 
     def _record(
-        self, recipe: Recipe, data: ClipDataModule, module: TaskModule, parameters: int, macs: int
+        self,
+        recipe: Recipe,
+        data: ClipDataModule,
+        module: TaskModule,
+        parameters: int,
+        macs: int,
+        on_test: bool = False,
     ) -> RunRecord:
         plan = self.plan
         coverage = round(len(data.examples) / plan.inventory.listed, 6)
@@ -160,7 +167,7 @@ class Run:
             **plan.labels(self.fold) | {"variant": variant},
             id=self.folder.id,
             group=plan.group,
-            selection="validation" if recipe.selection.monitor else "last",
+            selection="test" if on_test else "validation" if recipe.selection.monitor else "last",
             precision=recipe.trainer.precision,
             engine=module.engine_on(self.fitting.device.type),
             fast_path=["channels_last"] if module.is_channels_last() else [],

@@ -19,11 +19,14 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark.data.datamodule import ClipDataModule, Indices, Labels
-from benchmark.fitting import Fitting, Trained
+from benchmark.errors import InputError
+from benchmark.fitting import Fitting, Trained, is_whole
 from benchmark.fusion.base import Fusion
 from benchmark.metrics.clips import ClipTable, mean_of_tables, table_arrays, table_of
 from benchmark.paths import runs_root
+from benchmark.plan import user_code
 from benchmark.recipe import Training, fingerprint
+from benchmark.suggest import did_you_mean
 from benchmark.training.labels import Predict
 
 PARTS, FUSED = "artifacts", "fusion.npz"
@@ -98,7 +101,7 @@ class System:
             return "", None
         key = fingerprint(training.labels, *(product.key for product in before))
         path = self._find(".".join(part for part in ("labels", training.turn, whose) if part), key, "npz")
-        if not path.exists():
+        if not is_whole(path):
             with self.fitting.timed("data"):
                 labels = source.relabel(Left(self.fitting, before))
             _save(path, {name: np.asarray(value) for name, value in vars(labels).items()})
@@ -107,13 +110,9 @@ class System:
             return key, Labels(arrays["train"], arrays["valid"], targets, weights)
 
     def _product(self, training: Training, labels_key: str, labels: Labels | None, start: Product | None) -> Product:
-        plan = self.plan
-        about = (plan.task.name, plan.inventory.fingerprint, plan.protocol, self.fitting.fold, plan.options.seed)
-        recipe = {key: value for key, value in training.config.identity().items() if key != "postprocessing"}
-        dealt = (training.part, training.stage.folds, training.stage.valid_group)
-        key = fingerprint(about, recipe, dealt, labels_key, start.key if start else "")
+        key = self.key_of(training, labels_key, start)
         weights, tables = (self._find(training.name, key, suffix) for suffix in ("ckpt", "npz"))
-        if not tables.exists():
+        if not (is_whole(weights) and is_whole(tables)):
             before = self.fitting.steps
             trained = self.fitting.train(
                 training, weights, lambda data: part_of(data, training, labels)[0], start.weights if start else None
@@ -125,6 +124,27 @@ class System:
         out, test = (table_of(content, name) for name in ("held_out", "test"))
         numbers = (int(content[name]) for name in ("parameters", "macs", "steps"))
         return Product(training, key, weights, out, test, *numbers)
+
+    def key_of(self, training: Training, labels_key: str = "", start: Product | None = None) -> str:
+        """Hash of all that a training comes from.
+
+        Args:
+            training: The training.
+            labels_key: Hash of its labels; empty where they are the given ones.
+            start: Whose weights it goes on from.
+        """
+        plan, options = self.plan, self.plan.options
+        about = (plan.task.name, plan.inventory.fingerprint, plan.protocol, self.fitting.fold, options.seed)
+        code = user_code(options.model) if options.model else ""
+        recipe = training.config.identity()
+        selection = recipe.pop("selection", {})
+        selection.pop("fusion", None)
+        # The class that is decided for may count in the score that selects weights; events are of the test part alone.
+        if selection.get("monitor") in (None, "loss") or plan.task.load("module").has_frames:
+            recipe.pop("postprocessing", None)
+        dealt = (training.part, training.stage.folds, training.stage.valid_group)
+        earlier = (labels_key, start.key if start else "")
+        return fingerprint(about, code, options.allow_random_weights, recipe, selection, dealt, *earlier)
 
     def _save_tables(self, path: Path, trained: Trained, held_out: Indices, steps: int) -> None:
         """Predictions of the clips that the training did not learn from."""
@@ -141,9 +161,9 @@ class System:
     def _find(self, name: str, key: str, suffix: str) -> Path:
         """Where an artifact lies, or will; one of an earlier run of the task is taken over."""
         path = self.folder / f"{name}-{key}.{suffix}"
-        if not path.exists() and self.plan.options.resume != "no":
+        if not is_whole(path) and self.plan.options.resume != "no":
             root = runs_root() / self.plan.task.name
-            for other in sorted(root.glob(f"*/*/{PARTS}/*-{key}.{suffix}")):
+            for other in filter(is_whole, sorted(root.glob(f"*/*/{PARTS}/*-{key}.{suffix}"))):
                 with suppress(OSError):
                     os.link(other, path)
                     break
@@ -170,7 +190,7 @@ class Left:
 
     def predict(self, clips: Indices) -> ClipTable:
         """The mean of its networks' predictions of some clips, in rising order of their index."""
-        return mean_of_tables([self._predicted(product, clips) for product in self.products])
+        return _mean([self._predicted(product, clips) for product in self.products])
 
     def _predicted(self, product: Product, clips: Indices) -> ClipTable:
         _, module, data = self.fitting.prepare(product.training)
@@ -183,7 +203,8 @@ class Left:
         members = held_out_of(self.products)
         found = np.full(self.data.given.targets.shape, np.nan)
         clips = next(iter(members.values())).clip
-        found[clips] = np.mean([table.probability for table in members.values()], axis=0)
+        if len(clips):
+            found[clips] = np.mean([table.probability for table in members.values()], axis=0)
         return found
 
 
@@ -201,10 +222,14 @@ def part_of(data: ClipDataModule, training: Training, labels: Labels | None) -> 
         return given, given.valid
     pool = np.union1d(data.given.train, data.given.valid)
     parts = data.deal(data.examples, pool, training.stage.folds)
-    out = parts[training.part - 1]
     learnt = pool if labels is None else labels.train
-    group = training.stage.valid_group
-    valid = out if group is None else np.array([i for i in out if data.examples[i].group == group], dtype=np.int64)
+    group, groups = training.stage.valid_group, [example.group for example in data.examples]
+    checked = [part[[group in (None, groups[clip]) for clip in part]] for part in parts]
+    if empty := [number for number, clips in enumerate(checked, 1) if not len(clips)]:
+        what = f"part {empty[0]} of {len(parts)} has no clip" + (f" of {group!r}" if group else "")
+        remedy = did_you_mean(group, sorted(set(groups))) if group and group not in groups else "take fewer folds"
+        raise InputError(what, f"stage {training.stage.name}", remedy)
+    out, valid = parts[training.part - 1], checked[training.part - 1]
     return Labels(np.setdiff1d(learnt, out), valid, given.targets, given.weights), out
 
 
@@ -225,7 +250,9 @@ def held_out_of(products: Sequence[Product]) -> Mapping[str, ClipTable]:
     return joined
 
 
-def fuse(products: Sequence[Product], fusion: Fusion | None, weights: NDArray[Any], folder: Path) -> ClipTable:
+def fuse(
+    products: Sequence[Product], fusion: Fusion | None, weights: NDArray[Any], folder: Path, on_test: bool = False
+) -> ClipTable:
     """One table of the test part.
 
     Args:
@@ -233,21 +260,41 @@ def fuse(products: Sequence[Product], fusion: Fusion | None, weights: NDArray[An
         fusion: Learns from the held-out predictions; None: the mean of the members.
         weights: How much each clip counts `(examples,)`.
         folder: Of the run; what the fusion learns from is kept there.
+        on_test: Whether it learns from the test part in place of held-out clips, as some sources do.
     """
-    tests = [mean_of_tables([p.test for p in group]) for group in _by_member(products).values()]
+    tests = [_mean([p.test for p in group]) for group in _by_member(products).values()]
+    mean = _mean(tests)
     if fusion is None:
-        return mean_of_tables(tests)
-    held = list(held_out_of(products).values())
+        return mean
+    held = tests if on_test else list(held_out_of(products).values())
+    known = ~np.isnan(held[0].target).all(axis=1)
     learnt: dict[str, NDArray[Any]] = {
-        "probability": np.stack([table.probability for table in held]),
-        "target": held[0].target,
-        "weight": weights[held[0].clip],
+        "probability": np.stack([table.probability[known] for table in held]),
+        "target": held[0].target[known],
+        "weight": weights[held[0].clip[known]],
     }
     _save(folder / FUSED, learnt)
     fusion.fit(**learnt)
     probability = fusion(np.stack([table.probability for table in tests]))
-    frames = [fusion(np.stack(parts)) for parts in zip(*(table.frames for table in tests), strict=True)]
-    return tests[0]._replace(probability=probability, frames=frames)
+    frames = [
+        fusion(np.stack([part[: len(shortest)] for part in parts]))
+        for shortest, *parts in zip(mean.frames, *(table.frames for table in tests), strict=True)
+    ]
+    return mean._replace(probability=probability, frames=frames)
+
+
+def _mean(tables: Sequence[ClipTable]) -> ClipTable:
+    """The mean of several networks' predictions.
+
+    Raises:
+        InputError: Their frames are not the same times.
+    """
+    for parts in zip(*(table.frames for table in tables), strict=True):
+        lengths = sorted(map(len, parts))
+        if lengths[-1] > 1.05 * lengths[0] + 2:  # not the last frame, which one sees and another does not
+            what = f"networks have {lengths[0]} and {lengths[-1]} frames of one clip"
+            raise InputError(what, "members", "let all of them make as many frames a second")
+    return mean_of_tables(tables)
 
 
 def _by_member(products: Sequence[Product]) -> dict[str, list[Product]]:

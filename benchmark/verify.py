@@ -23,7 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from benchmark.data.audio import read_audio
-from benchmark.data.files import Dataset
+from benchmark.data.files import Dataset, OfficialFile
 from benchmark.data.inventory import Inventory
 from benchmark.data.parallel import in_order, usable_cores
 from benchmark.data.receipts import Member, Receipt, read_receipt, receipt_path
@@ -41,6 +41,7 @@ SHOWN_LENGTH = 400
 DIGITS = 12  # of a hash, for people
 
 _Thing = TypeVar("_Thing")
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def verify(
     again = f"run: {command}" if registry and not module.may_be_partial else ""
     jobs = jobs or usable_cores()
 
-    changed, vouched = _check_contents(members, root, jobs, command)
+    changed, agreed, vouched = _check_contents(members, root, jobs, command)
     official_files = sum(len(dataset.files) for dataset in registry)
     published = len(receipts) == official_files > 0 and all(r.confirmed != "first download" for r in receipts)
     audio = [example.path for example in inventory.examples if _below(example.path, root) not in vouched]
@@ -131,7 +132,7 @@ def verify(
         *_check_clips(listed, again, module.may_be_partial, command),
         *broken,
         *changed,
-        *_check_audio(audio, root, official, jobs, again),
+        *_check_audio(audio, root, official, jobs, again, agreed),
         *_check_counts(listed, changed, command if registry else "", published),
         *damaged,
     ]
@@ -226,6 +227,9 @@ def _read_receipts(
                 what = f"the receipt of {file.name} is broken: {error_parts(error)[0]}"
                 findings.append(Finding(CONTENTS, _below(path, root), what, f"delete it and run: {command}"))
                 continue
+            if receipt and not _is_of(receipt, file):
+                what = f"{file.name} was downloaded by another registry: its hash is not the published one"
+                findings.append(Finding(CONTENTS, _below(path, root), what, f"run: {command}"))
             if receipt:
                 receipts.append(receipt)
             else:
@@ -235,6 +239,11 @@ def _read_receipts(
         reason = "they were not downloaded by this tool, or not wholly"
         console.print(f"{what}: {reason}", highlight=False, markup=False, soft_wrap=True)
     return receipts, findings
+
+
+def _is_of(receipt: Receipt, file: OfficialFile) -> bool:
+    """Whether what was downloaded has the hashes that are known of the file."""
+    return file.md5 in (None, receipt.md5) and file.sha256 in (None, receipt.sha256)
 
 
 def _check_clips(listed: _Listed, again: str, may_be_partial: bool, command: str) -> list[Finding]:
@@ -251,8 +260,8 @@ def _check_clips(listed: _Listed, again: str, may_be_partial: bool, command: str
 
 def _check_contents(
     members: Sequence[tuple[Receipt, Member]], root: Path, jobs: int, command: str
-) -> tuple[list[Finding], set[str]]:
-    """What differs from its receipt, and the files that agree with one that a publisher's hash confirmed."""
+) -> tuple[list[Finding], set[str], set[str]]:
+    """What differs from its receipt, the files that agree with one, and with one that a publisher's hash confirmed."""
     sizes = [member.bytes for _, member in members]
     results = _look(f"hashing {len(members):,} files", partial(_compare, root), members, sizes, jobs)
     agreed, vouched, findings = set(), set(), []
@@ -264,7 +273,7 @@ def _check_contents(
     for (_, member), what in zip(members, results, strict=True):
         if what and member.path not in agreed:  # two archives may hold a file of one name; only one lies there
             findings.append(Finding(CONTENTS, _shown(member.path), what, f"delete it and run: {command}"))
-    return findings, vouched
+    return findings, agreed, vouched
 
 
 def _compare(root: Path, entry: tuple[Receipt, Member]) -> str:
@@ -287,25 +296,32 @@ def _compare(root: Path, entry: tuple[Receipt, Member]) -> str:
     return ""
 
 
-def _check_audio(paths: Sequence[Path], root: Path, official: Format, jobs: int, again: str) -> list[Finding]:
+def _check_audio(
+    paths: Sequence[Path], root: Path, official: Format, jobs: int, again: str, agreed: Collection[str]
+) -> list[Finding]:
+    """Clips that cannot be read, or are of another format, which is no fault of one that is as it was downloaded."""
     sizes = [file_size(path) or 0 for path in paths]
     results = _look(f"decoding {len(paths):,} clips", partial(_listen, official), paths, sizes, jobs)
     remedy = f"delete it and {again}" if again else "delete it, or copy it again from where it came from"
-    return [
-        Finding(AUDIO, _shown(_below(path, root)), what, remedy)
-        for path, what in zip(paths, results, strict=True)
-        if what
-    ]
+    findings = []
+    for path, (what, is_readable) in zip(paths, results, strict=True):
+        file = _below(path, root)
+        if what and is_readable and file in agreed:
+            findings.append(Finding(AUDIO, _shown(file), what, "nothing: it is as it was downloaded", False))
+        elif what:
+            findings.append(Finding(AUDIO, _shown(file), what, remedy))
+    return findings
 
 
-def _listen(official: Format, path: Path) -> str:
+def _listen(official: Format, path: Path) -> tuple[str, bool]:
+    """What is wrong with a clip, and whether it can be read."""
     if not _may_be_opened(path):
-        return "is no file"
+        return "is no file", False
     try:
         waveform, rate = read_audio(path)
     except InputError as error:
-        return error_parts(error)[0]
-    return ", ".join(official.differences(rate, len(waveform), waveform.shape[1] / rate))
+        return error_parts(error)[0], False
+    return ", ".join(official.differences(rate, len(waveform), waveform.shape[1] / rate)), True
 
 
 def _may_be_opened(path: Path) -> bool:
@@ -352,13 +368,13 @@ def _check_stores(task: Task, root: Path, jobs: int) -> tuple[int, list[Finding]
 
 
 def _look(
-    title: str, check: Callable[[_Thing], str], things: Sequence[_Thing], sizes: Sequence[int], jobs: int
-) -> list[str]:
+    title: str, check: Callable[[_Thing], _Found], things: Sequence[_Thing], sizes: Sequence[int], jobs: int
+) -> list[_Found]:
     """What `check` says of each thing, in the order of the things, with a bar that counts their bytes."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     quiet = not (things and console.is_terminal)
-    results: list[str] = []
+    results: list[_Found] = []
     with (
         Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet) as bars,
         closing(in_order(check, things, jobs)) as found,

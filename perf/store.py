@@ -30,7 +30,8 @@ import soundfile as sf
 import soxr
 import torch
 
-from benchmark.data.store import Clip, WaveformStore, build_store
+from benchmark.data.store import WaveformStore, build_store
+from benchmark.data.store_index import Clip
 from benchmark.errors import BenchmarkError
 from benchmark.records import commit
 from perf.isolated import Child, python_with

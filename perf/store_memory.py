@@ -14,7 +14,8 @@ from threading import Event, Thread
 
 import numpy as np
 
-from benchmark.data.store import Clip, WaveformStore, build_store
+from benchmark.data.store import WaveformStore, build_store
+from benchmark.data.store_index import Clip
 
 BATCH, BATCHES, INTERVAL = 32, 100, 0.002
 

@@ -60,6 +60,7 @@ def _content(file: dict[str, Any], dataset: dict[str, Any], root: Path, taken: s
     if not file["name"].endswith(ARCHIVES):
         path = root / target / file["name"]
         like = [path] if path.is_file() else sorted(path.parent.glob(f"*{path.suffix}"))  # another name for the list
+        assert len(like) == 1 or file["name"] == "README.md", f"nothing to publish as {file['name']}"
         return like[0].read_bytes() if len(like) == 1 else b"about the data\n"
     archives = [
         other["name"]

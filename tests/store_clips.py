@@ -4,7 +4,8 @@ import numpy as np
 import soundfile as sf
 
 from benchmark.data.audio import load_clip
-from benchmark.data.store import Clip, build_store
+from benchmark.data.store import build_store
+from benchmark.data.store_index import Clip
 
 RATE = 8000
 

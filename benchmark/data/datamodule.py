@@ -26,7 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
-from benchmark.data.store import Clip, WaveformStore, build_store
+from benchmark.data.store import WaveformStore, build_store
+from benchmark.data.store_index import Clip
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.metrics.clips import ClipTable
 

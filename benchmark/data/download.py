@@ -4,6 +4,7 @@ What is under way lies in `<cache>/downloads/<data set>/`. A stopped download go
 given again; of two that run at once, the second waits and finds the work done.
 """
 
+import os
 import shutil
 import threading
 import time
@@ -27,12 +28,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from benchmark.data.fetch import Fetched, Hosts, fetch
+from benchmark.data.fetch import Fetched, fetch
 from benchmark.data.files import Dataset, OfficialFile
+from benchmark.data.hosts import Hosts
 from benchmark.data.part import writing
 from benchmark.data.receipts import FOLDER, Member, Receipt, receipt_path, write_receipt
 from benchmark.data.record import Published, read_record
-from benchmark.data.steps import Step, check_space, downloads, journal_of, make_steps
+from benchmark.data.steps import Step, check_space, downloads, journal_of, limit_of, make_steps
 from benchmark.data.unpack import unpack
 from benchmark.errors import BenchmarkError, Interrupted
 from benchmark.locks import locked
@@ -40,6 +42,7 @@ from benchmark.records import unwritable
 from benchmark.tabular import few
 
 AGAIN = "the same command goes on from here"
+SECONDS_TOLD = 60  # between two lines where no bar is seen
 GRACE = 2  # seconds in which threads that are not waiting for a silent server come to their end
 
 _held = list[ExitStack]()  # locks that only the end of this process releases
@@ -75,14 +78,14 @@ def download(
         with ExitStack() as locks:
             for dataset in sorted(datasets, key=lambda dataset: dataset.name):
                 _lock(locks, downloads(cache, dataset), dataset)
-            if any(step.state != "there" for step in make_steps(datasets, root, cache)):
+            if any(_is_to_do(step, root) for step in make_steps(datasets, root, cache)):
                 for dataset in sorted(datasets, key=lambda dataset: dataset.name):
                     _lock(locks, root / FOLDER / dataset.name, dataset)
             steps = make_steps(datasets, root, cache)
             for step in steps:
                 if step.state == "there":
                     _tidy(step, cache, delete_archives)
-            steps = _confirm([step for step in steps if step.state != "there"], hosts, console)
+            steps = _confirm([step for step in steps if _is_to_do(step, root)], hosts, console)
             check_space(steps, root, cache, jobs, delete_archives)
             with _Bars(console) as bars:
                 _work(steps, lambda step: _one(step, root, cache, hosts, bars, delete_archives), jobs, bars, locks)
@@ -99,6 +102,15 @@ def _lock(locks: ExitStack, folder: Path, dataset: Dataset) -> None:
             path.unlink()
 
 
+def _is_to_do(step: Step, root: Path) -> bool:
+    """Whether a file is not there, or was trusted when it came though its record might have confirmed it."""
+    if step.state != "there":
+        return True
+    folder = receipt_path(root, step.dataset.name, step.file.name).parent
+    is_open = step.confirmed == "first download" and not step.file.is_known and step.dataset.record is not None
+    return is_open and os.access(folder, os.W_OK)  # data that others only read stay as they are
+
+
 def _tidy(step: Step, cache: Path, delete_archives: bool) -> None:
     """Delete what is needed no more of a file that has its receipt."""
     place = downloads(cache, step.dataset) / step.file.name
@@ -113,16 +125,22 @@ def _tidy(step: Step, cache: Path, delete_archives: bool) -> None:
 def _confirm(steps: Sequence[Step], hosts: Hosts, console: Console) -> list[Step]:
     """Complete what the registry does not know by the record's own list.
 
-    It is not asked because of an archive that was kept: its receipt knows the hash.
+    It is not asked because of an archive that was kept and has been confirmed: its receipt knows the hash. What is
+    there and stays unconfirmed is left out.
     """
-    unknown = [step for step in steps if not (step.file.is_known or (step.receipt and step.state == "downloaded"))]
+    unknown = [step for step in steps if not (step.file.is_known or _is_confirmed(step))]
     records = dict[str, dict[str, Published]]()
     for record in dict.fromkeys(step.dataset.record for step in unknown if step.dataset.record):
         try:
             records[record] = read_record(record, hosts)
         except BenchmarkError as error:
             _say(console, f"{error}\n  until then, what has no published hash is trusted when it first comes")
-    return [step if step.file.is_known else _confirmed(step, records) for step in steps]
+    confirmed = [step if step.file.is_known else _confirmed(step, records) for step in steps]
+    return [step for step in confirmed if (step.state, step.confirmed) != ("there", "first download")]
+
+
+def _is_confirmed(step: Step) -> bool:
+    return step.state == "downloaded" and step.receipt is not None and step.receipt.confirmed != "first download"
 
 
 def _confirmed(step: Step, records: Mapping[str, Mapping[str, Published]]) -> Step:
@@ -154,12 +172,14 @@ def _work(steps: Sequence[Step], one: Callable[[Step], str], jobs: int, bars: "_
             thread.start()
         failed = [step.file.name for step, told in (done.get() for _ in steps) if not _tell(bars, step, told)]
     except BaseException:
+        _held.append(held := locks.pop_all())  # threads may write yet, and a second Ctrl-C must not release the locks
         bars.stopped.set()
         end = time.monotonic() + GRACE
         for thread in threads:
             thread.join(max(0, end - time.monotonic()))
-        if any(thread.is_alive() for thread in threads):
-            _held.append(locks.pop_all())  # it may write yet: no other process before the end of this one
+        if not any(thread.is_alive() for thread in threads):
+            _held.remove(held)
+            held.close()
         raise
     if failed:
         what = f"{len(failed)} of {len(steps)} files could not be had: {few(failed)}; what was wrong stands above"
@@ -178,6 +198,8 @@ def _one(step: Step, root: Path, cache: Path, hosts: Hosts, bars: "_Bars", delet
     """Fetch a file, put it or its content below the data root, and write its receipt; returns what to say of it."""
     folder, file, before = downloads(cache, step.dataset), step.file, step.receipt
     path = receipt_path(root, step.dataset.name, file.name)
+    if before and step.state == "there":
+        return _upgrade(path, before, file)
     with bars.of(f"fetching {file.name}", file.size, step.have) as bar:
         fetched = fetch(file, folder, hosts, bar.advance, bar.total)
     for remark in fetched.remarks:
@@ -193,13 +215,22 @@ def _one(step: Step, root: Path, cache: Path, hosts: Hosts, bars: "_Bars", delet
     if file.is_archive:
         with bars.of(f"unpacking {file.name}", None, 0) as bar:
             journal = journal_of(fetched.path)
-            members = unpack(fetched.path, root, file.folder, step.dataset.limit, journal, bar.advance)
+            members = unpack(fetched.path, root, file.folder, limit_of(step.dataset, file), journal, bar.advance)
     else:
         members = [_put(fetched, root, file)]
     receipt = Receipt(file.name, url, fetched.bytes, fetched.md5, fetched.sha256, confirmed, tuple(members))
     write_receipt(path, receipt)
     _tidy(step, cache, delete_archives)
     return _told(receipt, before)
+
+
+def _upgrade(path: Path, receipt: Receipt, file: OfficialFile) -> str:
+    """Compare a file that is there with the record's hash of it, and note that it agrees; returns what to say."""
+    if receipt.md5 != file.md5:
+        what = f"what is there is not what its record lists now: its MD5 is {receipt.md5} instead of {file.md5}"
+        raise BenchmarkError(what, path, "delete it and run again, which brings the file that is listed")
+    write_receipt(path, replace(receipt, confirmed="record"))
+    return f"{decimal(receipt.bytes)}, there since before; the hash in the record's list agrees now"
 
 
 def _put(fetched: Fetched, root: Path, file: OfficialFile) -> Member:
@@ -242,6 +273,7 @@ class _Bar:
         if self._bars.stopped.is_set():
             raise Interrupted("stopped", remedy=AGAIN)
         self._bars.progress.advance(self._task, size)
+        self._bars.count(size)
 
     def total(self, size: int) -> None:
         self._bars.progress.update(self._task, total=size)
@@ -252,6 +284,7 @@ class _Bars:
 
     def __init__(self, console: Console) -> None:
         self.stopped = threading.Event()
+        self._fetched, self._told = 0, time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         self.progress = Progress(
             *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
@@ -266,6 +299,13 @@ class _Bars:
 
     def say(self, text: str) -> None:
         _say(self.progress.console, text)
+
+    def count(self, size: int) -> None:
+        """Where no bar is seen, say now and then how much has been done."""
+        self._fetched += size
+        if self.progress.disable and time.monotonic() - self._told > SECONDS_TOLD:
+            self._told = time.monotonic()
+            self.say(f"... {decimal(self._fetched)} fetched and unpacked so far")
 
     @contextmanager
     def of(self, title: str, total: int | None, have: int) -> Iterator[_Bar]:

@@ -1,7 +1,8 @@
 """An official file from its addresses to a folder, whole and checked, however often the connection breaks.
 
 What has come lies in `<name>.part`, and where it came from in `<name>.part.json`; a later call goes on from there. It
-gets its name when its size and hashes are those that were published, or else `<name>.wrong-<start of its SHA-256>`.
+gets its name when its size and hashes are those that were published, or else `<name>.wrong-<start of its SHA-256>`. The
+note stays beside it until the caller deletes it.
 """
 
 import re
@@ -15,10 +16,11 @@ import requests
 
 from benchmark.data.files import OfficialFile
 from benchmark.data.hosts import GiveUp, Hosts, TryAgain
-from benchmark.data.part import CHUNK, Digest, Origin, Part, set_aside, writing
+from benchmark.data.part import CHUNK, Digest, Origin, Part, origin_of, set_aside, writing
 from benchmark.errors import BenchmarkError
 
-__all__ = ["Fetched", "Hosts", "fetch"]
+SLACK = 100_000_000  # bytes beyond twice the rounded size of a file
+LONGEST_UNKNOWN = 20_000_000_000  # bytes of a file of which no size is known
 
 
 class Fetched(NamedTuple):
@@ -26,7 +28,7 @@ class Fetched(NamedTuple):
 
     Attributes:
         path: Where it lies.
-        url: Where it came from; its first address where it was there before.
+        url: Where it came from; empty where it was there before and nothing says whence.
         bytes: Its size.
         md5: Its MD5.
         sha256: Its SHA-256.
@@ -68,7 +70,8 @@ def fetch(
         wrong = digest.differs(file)
         if not wrong:
             total(digest.size)
-            return Fetched(place, file.urls[0], digest.size, digest.md5, digest.sha256)
+            url = origin_of(place, digest.size)
+            return Fetched(place, url, digest.size, digest.md5, digest.sha256)
         advance(-digest.size)
         remarks.append(f"{place} was there: {wrong}; kept aside as {set_aside(place, file.name, digest).name}")
     with closing(Part(file, folder, advance)) as part:
@@ -115,9 +118,17 @@ def _attempt(file: OfficialFile, url: str, part: Part, hosts: Hosts, total: Call
             total(part.total)
         while chunk and (part.total is None or part.size <= part.total):
             part.write(chunk)
+            if part.total is None and part.size > (most := _most(file)):
+                part.restart(Origin())  # what has come is of no use, and takes room
+                raise GiveUp(f"it sends no length, and more than {most:,} bytes")
             chunk = read()
     if part.total is not None and part.size < part.total:
         raise TryAgain(f"it ended after {part.size:,} of {part.total:,} bytes")
+
+
+def _most(file: OfficialFile) -> int:
+    """Bytes that are taken of a file whose size nobody says."""
+    return LONGEST_UNKNOWN if file.about is None else 2 * file.about + SLACK
 
 
 def _origin(file: OfficialFile, url: str, response: requests.Response) -> Origin:

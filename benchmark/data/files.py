@@ -9,9 +9,8 @@
       citation: Mesaros, Heittola, Virtanen, DCASE 2018 Workshop (arXiv 1807.09840)
       folder: TUT-urban-acoustic-scenes-2018-development   # below the data root; archives are unpacked into it
       protocols: [official-fold1]                          # that need it; absent: every protocol
-      subset: unlabel_in_domain                            # of the task's data that needs it; absent: none
       record: https://zenodo.org/api/records/1228142       # a file list in the format of Zenodo's API; optional
-      limit: {files: 8700, bytes: 26000000000}             # what each of its archives may unpack to at most
+      limit: {files: 8700, bytes: 26000000000}             # what its archives may unpack to, together
       source: dcase_util 0.2.20                            # where these facts were read
       files:
         - {name: meta.zip, bytes: 69272, md5: e196065ee83c07af03a11a310364377d}
@@ -77,7 +76,7 @@ class OfficialFile:
 
 @dataclass(frozen=True)
 class Limit:
-    """What an archive of a data set may unpack to at most: more is taken for an attack or a mistake."""
+    """What the archives of a data set may unpack to, together: more is taken for an attack or a mistake."""
 
     files: int
     bytes: int
@@ -95,10 +94,9 @@ class Dataset:
         citation: Who to cite.
         source: Where the facts were read.
         files: Its files.
-        limit: What each of its archives may unpack to at most.
+        limit: What its archives may unpack to, together.
         record: Address of its file list in the format of Zenodo's API.
         protocols: Protocols that need it; empty: all.
-        subset: Part of the task's data that it is needed for and that a recipe asks for; None: always.
         page: Where people read about it.
         remark: What a user should know, e.g. of files that cannot be downloaded.
     """
@@ -113,7 +111,6 @@ class Dataset:
     limit: Limit
     record: str | None = None
     protocols: tuple[str, ...] = ()
-    subset: str | None = None
     page: str = ""
     remark: str = ""
 
@@ -141,14 +138,9 @@ def read_registry(path: Path) -> list[Dataset]:
     return datasets
 
 
-def needed(datasets: Sequence[Dataset], protocol: str, subsets: Collection[str] | None = None) -> list[Dataset]:
-    """Those that a protocol needs, `all` for every protocol, with some further subsets; None for every subset."""
-    return [
-        dataset
-        for dataset in datasets
-        if (protocol == "all" or not dataset.protocols or protocol in dataset.protocols)
-        and (subsets is None or dataset.subset is None or dataset.subset in subsets)
-    ]
+def needed(datasets: Sequence[Dataset], protocol: str) -> list[Dataset]:
+    """Those that a protocol needs; `all` for every protocol."""
+    return [d for d in datasets if protocol == "all" or not d.protocols or protocol in d.protocols]
 
 
 def _dataset(entry: Any, where: str) -> Dataset:

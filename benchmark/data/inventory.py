@@ -186,7 +186,7 @@ def match_audio(
         inside = f"/{str(path)[len(below) :]}/"
         if not str(path).startswith(below) or "/../" in inside or inside.startswith("//"):
             raise InputError(f"clip '{clip}' would lie outside of the data folder", path, "correct its name")
-        if path not in there and not os.path.isfile(path):  # noqa: PTH113 - a name that is too long is a missing file, too
+        if path not in there and not is_there(path):
             missing[clip] = f"{path.relative_to(root)} is missing"
     expected = set(listed.values())
     strangers = {
@@ -201,6 +201,11 @@ def match_audio(
             "complete the data, or leave these clips out with --data.on_error skip",
         )
     return missing, strangers
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; a name that is too long for the file system is a missing file, too."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _audio_files(folder: Path) -> Iterator[Path]:

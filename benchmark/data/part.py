@@ -176,7 +176,7 @@ class Part:
         self._advance(0)
 
     def finish(self, place: Path) -> tuple[Origin, Digest]:
-        """Give the whole file its name.
+        """Give the whole file its name; the note of its origin stays.
 
         Returns:
             Where it came from; its size and hashes.
@@ -184,7 +184,6 @@ class Part:
         with writing(place):
             os.fsync(self._handle.fileno())
             self._path.replace(place)
-            self._note.unlink(missing_ok=True)
         return self._origin, self._digest
 
     def set_aside(self) -> Path:
@@ -218,6 +217,15 @@ class Part:
 def agree(size: int | None, other: int | None) -> bool:
     """Whether two sizes are equal, as far as both are known."""
     return size is None or other is None or size == other
+
+
+def origin_of(place: Path, size: int) -> str:
+    """The address that a whole file of `size` bytes came from; empty where that is not known."""
+    part = place.with_name(f"{place.name}.part")
+    if part.exists():  # the note is of this part, and somebody else has put the file there
+        return ""
+    origin = _read_origin(place.with_name(f"{part.name}.json"))
+    return origin.url if origin and agree(origin.total, size) else ""
 
 
 def _read_origin(path: Path) -> Origin | None:

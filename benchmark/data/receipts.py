@@ -36,7 +36,7 @@ class Receipt:
 
     Attributes:
         file: Its name.
-        url: Where it came from.
+        url: Where it came from; empty where it was in the cache already and nothing says whence.
         bytes: Its size.
         md5: Its MD5.
         sha256: Its SHA-256.

@@ -1,5 +1,6 @@
 """The list of files that a publisher's record itself gives, in the format of Zenodo's API."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,12 +15,10 @@ class Published(NamedTuple):
     Attributes:
         bytes: Its size.
         md5: Its MD5.
-        url: Its address.
     """
 
     bytes: int
     md5: str
-    url: str
 
 
 def read_record(url: str, hosts: Hosts) -> dict[str, Published]:
@@ -37,7 +36,10 @@ def read_record(url: str, hosts: Hosts) -> dict[str, Published]:
         with hosts.get(url) as response:
             if not response.content:
                 raise TryAgain("nothing came")
-            return response.json()
+            try:
+                return json.loads(response.content)
+            except ValueError as error:  # cut short, or the page of a proxy
+                raise TryAgain(f"what it sends is no JSON: {error}") from error
 
     try:
         content = hosts.insist(url, ask, progress=lambda: 0, is_wanted=lambda: None)
@@ -56,5 +58,4 @@ def _published(entry: Mapping[str, Any]) -> tuple[str, Published]:
     md5 = re.fullmatch(r"(?:md5:)?([0-9a-f]{32})", entry["checksum"])
     if md5 is None:
         raise ValueError(f"{name} has no MD5 but {entry['checksum']!r}")
-    links = entry["links"]
-    return str(name), Published(int(size), md5[1], str(links["self"] if "self" in links else links["download"]))
+    return str(name), Published(int(size), md5[1])

@@ -11,10 +11,11 @@ from typing import Literal
 
 from rich.filesize import decimal
 
-from benchmark.data.files import Dataset, OfficialFile
+from benchmark.data.files import Dataset, Limit, OfficialFile
 from benchmark.data.receipts import Confirmed, Receipt, read_receipt, receipt_path
 from benchmark.errors import BenchmarkError
 
+UNEVEN, SLACK = 1.5, 100_000_000  # archives are not all compressed alike; 1 MB of tables can become 20 MB
 State = Literal["there", "downloaded", "begun", "to do"]
 
 
@@ -122,6 +123,16 @@ def _content(step: Step) -> int:
         return step.file.size or 0
     sizes = {file.name: file.size or 1 for file in step.dataset.files if file.is_archive}
     return round(step.dataset.limit.bytes * sizes[step.file.name] / sum(sizes.values()))
+
+
+def limit_of(dataset: Dataset, file: OfficialFile) -> Limit:
+    """What one archive may unpack to: its share, with room to spare, of what its data set's archives may together."""
+    sizes = [one.size for one in dataset.files if one.is_archive]
+    known = [size for size in sizes if size]
+    if len(sizes) == 1 or len(known) < len(sizes) or not file.size:
+        return dataset.limit
+    share = round(dataset.limit.bytes * file.size / sum(known) * UNEVEN) + SLACK
+    return Limit(dataset.limit.files, min(dataset.limit.bytes, share))
 
 
 def check_space(steps: Sequence[Step], root: Path, cache: Path, jobs: int, delete_archives: bool) -> None:

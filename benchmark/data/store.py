@@ -3,7 +3,8 @@
 A store is a folder. `audio.i16` holds int16 samples, clip after clip, each planar (all of channel 0, then channel 1 …).
 `index.json` says where each clip lies; it is replaced at once when a build ends. While a build goes on, `journal.jsonl`
 lists the clips whose samples are wholly written, so that a killed build continues there and ends with the same bytes.
-`lock` keeps two builds apart. Samples are only ever appended, so a store that is open elsewhere stays right.
+`lock` keeps two builds apart. Samples are only ever appended, and none that a finished
+index named is written over or cut off, even when its clip is gone: a store that is open elsewhere stays right.
 
 Opening trusts the disk: it compares sizes only. `WaveformStore.verify` reads every sample.
 """
@@ -47,8 +48,6 @@ from benchmark.data.store_index import (
 from benchmark.errors import InputError
 from benchmark.locks import locked
 from benchmark.records import unwritable
-
-__all__ = ["Clip", "WaveformStore", "build_store", "outstanding", "store_folder"]
 
 _PIECE = 2**20  # bytes read at once by a check
 

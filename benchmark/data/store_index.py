@@ -17,7 +17,7 @@ import numpy.typing as npt
 from benchmark.data.inventory import OnError
 from benchmark.records import write_text
 
-FORMAT = 3
+FORMAT = 4
 DATA, INDEX, JOURNAL, LOCK = "audio.i16", "index.json", "journal.jsonl", "lock"
 Samples = npt.NDArray[np.int16]
 _HEAD = len('{"crc": "00000000", ')
@@ -57,6 +57,7 @@ class Index(NamedTuple):
     settings: dict[str, Any]
     rows: list[Row]  # what was asked for
     spare: list[Row]  # what an earlier call asked for
+    end: int  # an open store may map the samples before it, whether or not a row still names them
 
 
 class Plan(NamedTuple):
@@ -66,6 +67,7 @@ class Plan(NamedTuple):
     known: dict[str, Row]  # every clip with all of its samples in the file, though maybe of an older source
     fresh: dict[str, Row]  # those asked for and of the present source
     pending: list[Clip]
+    end: int  # that of the index
     torn: bool  # the index names samples that are not there
     afresh: bool  # nothing in the file is of use, or more of it is dead than alive
     done: bool
@@ -105,7 +107,8 @@ def read_index(folder: Path) -> Index | None:
         content = json.loads(written)
         if content["settings"]["format"] != FORMAT or not written.startswith(_index_head(written[_HEAD:])):
             return None
-        return Index(content["settings"], *([Row(*row) for row in content[key]] for key in ("rows", "spare")))
+        rows, spare = ([Row(*row) for row in content[key]] for key in ("rows", "spare"))
+        return Index(content["settings"], rows, spare, int(content["end"]))
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
 
@@ -120,29 +123,35 @@ def _write_index(folder: Path, index: Index) -> None:
     write_text(folder / INDEX, (_index_head(rest) + rest).decode())
 
 
-def _read_journal(folder: Path, settings: dict[str, Any]) -> list[Row]:
+def _read_journal(folder: Path, settings: dict[str, Any]) -> tuple[list[Row], int]:
+    """Its rows, and the end of the index that was there when it was begun."""
     try:
         first, *lines = (folder / JOURNAL).read_text(encoding="utf-8").splitlines()
-        if json.loads(first) != settings:
-            return []
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return []
+        written, end = json.loads(first)
+        if written != settings or not isinstance(end, int):
+            return [], 0
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
+        return [], 0
     rows = []
     for line in lines:
         try:
             rows.append(Row(*json.loads(line)))
         except (ValueError, TypeError):  # the line at which the build was killed
             break
-    return rows
+    return rows, end
 
 
 def make_plan(folder: Path, clips: Sequence[Clip], sample_rate: int, mono: bool, on_error: OnError) -> Plan:
     """What the folder holds of what is asked for; changes nothing."""
     settings = {"format": FORMAT, "sample_rate": sample_rate, "mono": mono}
     available, index = data_samples(folder), read_index(folder)
-    indexed = index.rows + index.spare if index and index.settings == settings else []
+    if index and index.settings != settings:
+        index = None
+    indexed = index.rows + index.spare if index else []
+    noted, end = _read_journal(folder, settings)
+    end = max(end, index.end if index else 0)
     listed = [row.clip_id for row in index.rows] if index and indexed else []
-    known = {row.clip_id: row for row in indexed + _read_journal(folder, settings) if row.end <= available}
+    known = {row.clip_id: row for row in indexed + noted if row.end <= available}
     fresh: dict[str, Row] = {}
     for clip in clips:
         row = known.get(clip.clip_id)
@@ -152,9 +161,9 @@ def make_plan(folder: Path, clips: Sequence[Clip], sample_rate: int, mono: bool,
     alive = known.keys() - {clip.clip_id for clip in pending}
     live = sum(known[clip_id].end - known[clip_id].offset for clip_id in alive)
     done = not pending and listed == [clip.clip_id for clip in clips] and not (folder / JOURNAL).exists()
-    afresh = not done and (not known or 2 * live < end_of(known.values()))
+    afresh = not done and (not known or 2 * live < max(end_of(known.values()), min(end, available)))
     torn = any(row.end > available for row in indexed)
-    return Plan(settings, known, fresh, pending, torn, afresh, done)
+    return Plan(settings, known, fresh, pending, end, torn, afresh, done)
 
 
 def clear(folder: Path, everything: bool) -> None:
@@ -172,14 +181,14 @@ class Writer:
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self._folder, self._plan = folder, plan
-        lines = [json.dumps(line) for line in (plan.settings, *plan.known.values())]
+        lines = [json.dumps(line) for line in ((plan.settings, plan.end), *plan.known.values())]
         write_text(folder / JOURNAL, "\n".join(lines) + "\n")
         if plan.torn:  # once the file has grown again, such an index would point at other clips' samples
             (folder / INDEX).unlink()
-        self._end = end_of(plan.known.values())
+        self._end = max(plan.end, end_of(plan.known.values()))
         self._data = os.open(folder / DATA, os.O_WRONLY | os.O_CREAT, 0o644)
         self._journal = os.open(folder / JOURNAL, os.O_WRONLY | os.O_APPEND)
-        os.ftruncate(self._data, 2 * self._end)
+        os.ftruncate(self._data, 2 * self._end)  # what a killed build left; never what an open store maps
         os.lseek(self._data, 0, os.SEEK_END)
 
     def append(self, row: Row, samples: Samples) -> Row:
@@ -196,7 +205,7 @@ class Writer:
         os.fsync(self._data)  # the index must not outlive its samples in a power cut
         asked = {row.clip_id for row in rows}
         spare = sorted(row for clip_id, row in self._plan.known.items() if clip_id not in asked)
-        _write_index(self._folder, Index(self._plan.settings, list(rows), spare))
+        _write_index(self._folder, Index(self._plan.settings, list(rows), spare, self._end))
         (self._folder / JOURNAL).unlink()
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ def unpack(
     """
     place = root / folder
     temporary = f".unpacking-{hashlib.sha256(f'{folder}/{archive.name}'.encode()).hexdigest()[:12]}"
-    if journal.exists():
+    if place.exists():  # whether or not there is a journal: the cache may have been cleared since
         _remove_leftovers(place, temporary)
     identity = _identity(archive, place)
     done = _read_journal(journal, identity)

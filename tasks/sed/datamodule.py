@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.data.datamodule import ClipDataModule, Count, Example, Indices, Inventory, OnError
-from benchmark.data.inventory import Event, Parts, match_audio, require_folders
+from benchmark.data.inventory import Event, Parts, is_there, match_audio, require_folders
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipTable
 from benchmark.tabular import few
@@ -53,10 +53,7 @@ class SoundEventDataModule(ClipDataModule):
         """
         names = (WEAK, *(name for name in cls.subsets if name in subsets))
         official = SUBSETS[protocol]
-        there = (root / DESED_VALIDATION).is_dir()
-        needed = [f"{SUBSETS[name].audio}/" for name in ((WEAK,) if there else (WEAK, protocol))]
-        needed += [SUBSETS[name].csv for name in (*names, protocol)]
-        require_folders(TITLE, root, needed, "TASK=sed (the lists; tasks/sed/README.md says where audio is)")
+        require_folders(TITLE, root, [SUBSETS[name].csv for name in (*names, protocol)], "TASK=sed")
         clips = {name: _training_clips(root, name) for name in names}
         rows = event_rows(root / official.csv)
         _require_apart(root / official.csv, rows, clips)
@@ -72,6 +69,9 @@ class SoundEventDataModule(ClipDataModule):
         paths = {e.clip_id: e.path for e in listed}
         missing, strangers = match_audio(paths, folders, TITLE, root, on_error, cls.may_be_partial)
         examples = [e for e in listed if e.clip_id not in missing]
+        if on_error == "stop":
+            _require_audio(root, WEAK, clips[WEAK])
+            _require_audio(root, protocol, clips[protocol])
         about = [_coverage(name, found, missing) for name, found in clips.items()]
         version = official.versions.get(len(rows), "unknown")
         summary = f"clips: {', '.join(about)}; {Path(official.csv).name} has {len(rows)} rows (version {version})"
@@ -106,8 +106,10 @@ def _require_apart(path: Path, rows: Sequence[EventRow], clips: Mapping[str, Seq
 
 
 def _require_audio(root: Path, name: str, examples: Sequence[Example]) -> None:
-    if not any(example.path.is_file() for example in examples):
-        remedy = "tasks/sed/README.md says where audio is; or run a system that does not ask for them in data.subsets"
+    if not any(is_there(example.path) for example in examples):
+        remedy = "tasks/sed/README.md says where audio is"
+        if name not in (WEAK, TEST, EVAL):
+            remedy += "; or run a system that does not ask for them in data.subsets"
         raise InputError(f"{TITLE}: no clip of {name} is there", (root / SUBSETS[name].audio).resolve(), remedy)
 
 
@@ -139,6 +141,6 @@ def _scored_clips(root: Path, name: str, rows: Sequence[EventRow]) -> list[Examp
 
 def _example(root: Path, name: str, clip: str, target: tuple[float, ...], events: Sequence[Event] = ()) -> Example:
     path, shared = root / SUBSETS[name].audio / clip, root / DESED_VALIDATION / clip
-    if name in (TEST, EVAL) and shared.is_file() and not path.is_file():
+    if name in (TEST, EVAL) and is_there(shared) and not is_there(path):
         path = shared
     return Example(f"{name}/{clip}", path, target, name, tuple(events))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.data.datamodule import ClipDataModule, Count, Example, Indices, Inventory, OnError
-from benchmark.data.inventory import Parts, match_audio, require_folders
+from benchmark.data.inventory import Parts, is_there, match_audio, require_folders
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipTable
 from tasks.ust.official import (
@@ -78,7 +78,7 @@ class UrbanDataModule(ClipDataModule):
         folders = {split: folder / ("audio" if flat else renamed.get(split, split)) for split in SPLITS}
         places = {clip.filename: folders[clip.split] / clip.filename for clip in clips}
         # Recordings that are listed but not used are no strangers.
-        listed = {name: place for name, place in places.items() if name in usable or place.is_file()}
+        listed = {name: place for name, place in places.items() if name in usable or is_there(place)}
         missing, strangers = match_audio(listed, [folder / name for name in names], TITLE, root, on_error)
         examples = [
             _example(clip, places[clip.filename])

@@ -13,7 +13,8 @@ from benchmark import prepare as prepare_module
 from benchmark.cli import main
 from benchmark.data import store as store_module
 from benchmark.data.audio import read_audio
-from benchmark.data.store import Clip, build_store
+from benchmark.data.store import build_store
+from benchmark.data.store_index import Clip
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.plan import write_mini
 from benchmark.prepare import prepare, samples_bytes, stores_of

@@ -17,7 +17,8 @@ from rich.console import Console
 import tasks.bad.datamodule
 from benchmark.data.files import Dataset, Limit, OfficialFile
 from benchmark.data.receipts import FOLDER, Member, Receipt, receipt_path, write_receipt
-from benchmark.data.store import Clip, build_store, store_folder
+from benchmark.data.store import build_store, store_folder
+from benchmark.data.store_index import Clip
 from benchmark.plan import write_mini
 from benchmark.registry import get_task
 from benchmark.verify import (
@@ -180,7 +181,16 @@ def test_a_clip_of_another_format_than_the_official(root, seconds, rate, channel
 def test_published_bytes_are_right_even_where_they_are_odd(root):
     write_audio(root / VICTIM, 1.25)
     assert look(root, give_receipts(root))[0].findings == []
-    assert only(look(root, give_receipts(root, "first download"))[0]).file == VICTIM
+    (finding,) = look(root, give_receipts(root, "first download"))[0].findings
+    assert finding.file == VICTIM and not finding.wrong  # nobody vouches for it, but to fetch it again brings the same
+
+
+def test_what_another_registry_brought_is_not_taken_for_the_published_file(root):
+    registry = give_receipts(root)
+    first, *others = registry
+    file = replace(first.files[0], md5="0" * 32)
+    finding = only(look(root, [replace(first, files=(file,)), *others])[0])
+    assert finding.check == CONTENTS and "another registry" in finding.what
 
 
 def test_a_clip_with_samples_that_are_no_numbers(root):

@@ -68,11 +68,12 @@ def test_make_data_brings_a_task_from_the_server_to_its_store(registry, tmp_path
     if task.name == "sed":
         shutil.copytree(write_mini(task) / "dataset" / "audio", root / "dataset" / "audio")
     environment = os.environ | {"DCASE_BENCH_DATA": str(root), "DCASE_BENCH_CACHE": str(cache)}
-    words = [f"TASK={task.name}", f"ARGS=--registry {path} --delete-archives"]
+    words = [f"TASK={task.name}", f"REGISTRY={path}", "ARGS=--delete-archives"]
     done = subprocess.run(["make", "data", *words], cwd=PROJECT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "its published hash agrees" in done.stdout and "nothing is wrong" in done.stdout
     assert "this is not the official data" in done.stdout  # it is the mini variant's
+    assert (cache / "downloads").is_dir()
     assert not [path for path in (cache / "downloads").rglob("*") if path.suffix in (".zip", ".gz")]
     (store,) = (cache / "stores").iterdir()
     assert (store / "index.json").exists()

@@ -57,25 +57,23 @@ def asked_for(task, protocol, root):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_protocols_and_subsets_are_those_of_the_task(name):
+def test_protocols_are_those_of_the_task(name):
     task = get_task(name)
     for dataset in registry(name):
         assert set(dataset.protocols) <= set(task.protocols), dataset.name
-        assert dataset.subset is None or dataset.subset in task.load("datamodule").subsets, dataset.name
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_protocol_needs_some_files_and_all_needs_all(name):
     datasets = registry(name)
-    subsets = {dataset.subset for dataset in datasets}
     for protocol in get_task(name).protocols:
-        assert any(dataset.files for dataset in needed(datasets, protocol, ())), protocol
-    assert needed(datasets, "all", subsets) == datasets
+        assert any(dataset.files for dataset in needed(datasets, protocol)), protocol
+    assert needed(datasets, "all") == datasets
 
 
 @pytest.mark.parametrize(("name", "protocol"), [(name, each) for name in TASKS for each in get_task(name).protocols])
 def test_what_a_loader_misses_is_downloaded_or_said_not_to_be(name, protocol, tmp_path):
-    datasets = needed(registry(name), protocol, ())
+    datasets = needed(registry(name), protocol)
     for path in asked_for(get_task(name), protocol, tmp_path):
         if name == "esc":
             path = PurePosixPath(ROOTS[protocol][1])  # the loader names the plain folder, and takes GitHub's too
@@ -87,7 +85,7 @@ def test_what_a_loader_misses_is_downloaded_or_said_not_to_be(name, protocol, tm
 def test_the_folders_of_sets_that_only_some_protocols_need_are_those_of_the_loaders():
     for name, corpus in (("asc", STEREO), ("asc-mobile", MOBILE)):
         for protocol, part in TESTED_SET.items():
-            folders = {file.folder for dataset in needed(registry(name), protocol, ()) for file in dataset.files}
+            folders = {file.folder for dataset in needed(registry(name), protocol) for file in dataset.files}
             assert folders == {corpus.folder("development"), corpus.folder(part)}
     domestic = {dataset.name: dataset for dataset in registry("domestic")}
     assert {file.folder for file in domestic[DEVELOPMENT].files} == {DEVELOPMENT}
@@ -103,14 +101,6 @@ def test_bird_sets_hold_an_archive_and_the_label_file_of_the_loader():
         audio, labels = dataset.files
         assert audio.is_archive and audio.folder == dataset.name
         assert labels.folder == dataset.name and labels.name in DATASETS[dataset.name].csv_names
-
-
-def test_unlabelled_lists_are_needed_only_where_a_recipe_asks_for_them():
-    def names(subsets):
-        return {file.name for dataset in needed(registry("sed"), "test", subsets) for file in dataset.files}
-
-    assert names(()) == {"weak.csv", "test.csv", "eval.csv"}
-    assert names(["unlabel_in_domain"]) - names(()) == {"unlabel_in_domain.csv"}
 
 
 @pytest.mark.parametrize(("number", "files", "gigabytes"), [(key, *value) for key, value in RECORDS.items()])

@@ -1,13 +1,16 @@
 """Downloads in one process: what lands where, what is trusted, and what is done again."""
 
 import hashlib
+import io
 import os
 import re
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from downloading import asked, contents, publish, refused, sha256
+from rich.console import Console
 from server import Fault
 
 from benchmark.data import download as download_module
@@ -280,3 +283,48 @@ def test_bars_count_from_what_was_there(server, site, tmp_path, monkeypatch):
     site.bring(registry)
     assert seen == [("fetching list.csv", 5000, 5000)]
     assert [one.range for one in server.asked("/clips/files/list.csv/content")] == ["bytes=2000-"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_locks_are_kept_while_a_thread_may_write_also_after_a_second_ctrl_c(again, monkeypatch):
+    released, go_on, join = [], threading.Event(), threading.Thread.join
+    monkeypatch.setattr(download_module, "GRACE", 0.1)
+    monkeypatch.setattr(download_module, "_held", [])
+    threads = []
+
+    def one(step):
+        threads.append(threading.current_thread())
+        if step == "interrupted":
+            raise KeyboardInterrupt
+        go_on.wait(10)
+        return ""
+
+    def interrupted(thread, timeout=None):
+        if again:
+            raise KeyboardInterrupt
+        join(thread, timeout)
+
+    with monkeypatch.context() as second, ExitStack() as locks:
+        second.setattr(threading.Thread, "join", interrupted)
+        locks.callback(released.append, True)
+        bars = download_module._Bars(Console(file=io.StringIO()))
+        with pytest.raises(KeyboardInterrupt):
+            download_module._work(["slow", "interrupted"], one, 2, bars, locks)
+    assert released == [] and bars.stopped.is_set()
+    go_on.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_the_locks_are_free_once_every_thread_has_stopped(monkeypatch):
+    released = []
+    monkeypatch.setattr(download_module, "_held", [])
+
+    def one(step):
+        raise KeyboardInterrupt
+
+    with ExitStack() as locks:
+        locks.callback(released.append, True)
+        with pytest.raises(KeyboardInterrupt):
+            download_module._work(["a"], one, 1, download_module._Bars(Console(file=io.StringIO())), locks)
+        assert released == [True] and download_module._held == []

@@ -1,5 +1,6 @@
 """The room that a download needs, told before anything is fetched."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from downloading import asked, contents, publish, refused
 
 from benchmark.data import steps as steps_module
 from benchmark.data.files import Dataset, Limit, OfficialFile, read_registry
-from benchmark.data.steps import Step, make_steps, space_needed
+from benchmark.data.steps import Step, limit_of, make_steps, space_needed
 
 CLIPS = {"wav/a.wav": b"A" * 3000, "wav/b.wav": b"B" * 2000}
 
@@ -143,3 +144,25 @@ def test_room_is_asked_for_what_the_record_says(server, site, tmp_path, disks):
     assert asked(server, "list.csv") == 0
     disks["/"] = 14_000
     site.bring(registry)
+
+
+def test_one_archive_may_unpack_to_its_share_of_the_limit_and_some_more():
+    dataset = dataset_of(("a.zip", "d", 300), ("b.zip", "d", 100), ("c.csv", "d", 900), limit=10**9)
+    a, b, _ = dataset.files
+    assert limit_of(dataset, b) == Limit(9, round(1.5 * 10**9 / 4) + 10**8)
+    assert limit_of(dataset, a) == dataset.limit  # never more than the whole
+
+
+@pytest.mark.parametrize("files", [[("a.zip", "d", 300), ("b.zip", "d", None)], [("a.zip", "d", 3), ("c.csv", "d", 9)]])
+def test_an_archive_alone_or_among_unknown_sizes_may_unpack_to_the_whole_limit(files):
+    dataset = dataset_of(*files, limit=10**9)
+    assert limit_of(dataset, dataset.files[0]) == dataset.limit
+
+
+def test_an_archive_that_takes_the_share_of_the_others_is_refused(server, site, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps_module, "SLACK", 10**7)
+    files = {"small.zip": {"a": bytes(12_000_000)}, "large.zip": {"b": random.Random(0).randbytes(1_000_000)}}
+    registry = publish(server, tmp_path, files=files, limit={"files": 9, "bytes": 14_000_000})
+    _, said = refused(site, registry)
+    assert "small.zip: refused: it unpacks to more than 9 files or 10," in said
+    assert list(site.data()) == ["clips/b"]

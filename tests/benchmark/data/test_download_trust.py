@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from downloading import asked, publish, refused, sha256
@@ -104,3 +105,48 @@ def test_a_record_is_asked_once_and_only_where_it_is_needed(server, site, tmp_pa
     unknown = publish(server, tmp_path, "unknown", BEFORE, known=False, record=True)
     site.bring(known, unknown)
     assert len(server.asked("/unknown")) == 1 and server.asked("/known") == []
+
+
+def trusted(server, site, tmp_path):
+    """Files that came while their record did not answer; it answers again."""
+    registry = publish(server, tmp_path, files=BEFORE, known=False, record=True)
+    server.fail("/clips", Fault(status=404, times=None))
+    site.bring(registry)
+    assert site.receipt("one.zip").confirmed == site.receipt("two.zip").confirmed == "first download"
+    assert "cannot read the list of published files" in site.bring(registry)  # asked again, and what is there stays
+    server.fail("/clips")
+    server.log.clear()
+    return registry
+
+
+def test_what_was_trusted_is_confirmed_once_the_record_answers_and_not_fetched_again(server, site, tmp_path):
+    registry = trusted(server, site, tmp_path)
+    before = site.receipt("two.zip")
+    assert site.bring(registry).count("the hash in the record's list agrees now") == 2
+    assert [one.path for one in server.log] == ["/clips"]
+    assert site.receipt("two.zip") == replace(before, confirmed="record")
+    assert site.bring(registry) == "" and len(server.log) == 1
+
+
+def test_what_was_trusted_and_is_not_what_the_record_lists_is_refused_until_it_is_replaced(server, site, tmp_path):
+    registry = trusted(server, site, tmp_path)
+    files = BEFORE | {"two.zip": {"2.wav": b"TWO", "3.wav": b"THREE"}}
+    publish(server, tmp_path, files=files, known=False, record=True)
+    before = site.receipt("two.zip")
+    error, said = refused(site, registry)
+    now = hashlib.md5(server.files["/clips/files/two.zip/content"]).hexdigest()
+    assert error.exit_code == 1 and "1 of 2 files could not be had: two.zip" in str(error)
+    assert f"its MD5 is {before.md5} instead of {now}" in said and str(site.receipt_path("two.zip")) in said
+    assert site.receipt("two.zip") == before and site.receipt("one.zip").confirmed == "record"
+    site.receipt_path("two.zip").unlink()
+    site.bring(registry)
+    assert site.data()["clips/2.wav"] == b"TWO" and site.receipt("two.zip").confirmed == "record"
+
+
+def test_the_address_of_a_file_that_somebody_put_into_the_cache_is_not_made_up(server, site, tmp_path):
+    registry = publish(server, tmp_path, files=BEFORE)
+    place = site.archive("one.zip")
+    place.parent.mkdir(parents=True)
+    place.write_bytes(server.files["/clips/files/one.zip/content"])
+    site.bring(registry)
+    assert site.receipt("one.zip").url == "" and site.receipt("two.zip").url.startswith("http")

@@ -21,7 +21,9 @@ from fetching import (
 )
 from server import Fault
 
+from benchmark.data import fetch as fetch_module
 from benchmark.data.fetch import fetch
+from benchmark.data.files import OfficialFile
 from benchmark.errors import BenchmarkError
 
 
@@ -218,3 +220,19 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_work(server, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchmarkError, match="free space or choose a writable folder"):
         get(official(server.url(PATH)), tmp_path / "file" / "folder")
+
+
+@pytest.mark.parametrize("about", [100, None])
+@pytest.mark.parametrize("fault", [Fault(chunked=True, times=None), Fault(length="none", times=None)])
+def test_an_answer_without_length_or_end_is_stopped_and_leaves_nothing(server, tmp_path, monkeypatch, fault, about):
+    monkeypatch.setattr(fetch_module, "SLACK", 50_000)
+    monkeypatch.setattr(fetch_module, "LONGEST_UNKNOWN", 60_000)
+    monkeypatch.setattr(fetch_module, "CHUNK", 10_000)
+    server.files["/endless"] = bytes(2_000_000)
+    server.fail("/endless", fault)
+    file = OfficialFile("a.bin", "folder", (server.url("/endless"), server.url(PATH)), about=about)
+    fetched = get(file, tmp_path)
+    most = "60,000" if about is None else "50,200"
+    assert fetched.remarks == (f"{server.url('/endless')}: it sends no length, and more than {most} bytes",)
+    assert_is(fetched, tmp_path)
+    assert len(server.asked("/endless")) == 1

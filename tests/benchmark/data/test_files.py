@@ -54,7 +54,7 @@ def test_a_file_takes_folder_and_address_from_its_data_set(read):
     assert archive.urls == ("https://example.org/api/records/7/files/bells.zip/content",)
     assert archive.is_archive and not listing.is_archive
     assert not archive.is_known and archive.size is None
-    assert dataset.limit == Limit(20, 5000) and dataset.protocols == () and dataset.subset is None
+    assert dataset.limit == Limit(20, 5000) and dataset.protocols == ()
 
 
 def test_an_address_of_its_own_comes_first_and_mirrors_follow(read):
@@ -69,14 +69,11 @@ def test_a_rounded_size_counts_where_no_exact_one_is_known(read):
     assert [file.size for file in dataset.files] == [2000, 0]
 
 
-def test_needed_goes_by_protocol_and_subset(read):
-    always = entry()
-    challenge = entry(name="night", files=[{"name": "night.zip"}], protocols=["challenge"])
-    unlabelled = entry(name="more", files=[{"name": "more.zip"}], subset="unlabelled")
-    datasets = read(always, challenge, unlabelled)
-    assert [dataset.name for dataset in needed(datasets, "fold", ())] == ["bells"]
-    assert [dataset.name for dataset in needed(datasets, "challenge", ["unlabelled"])] == ["bells", "night", "more"]
-    assert [dataset.name for dataset in needed(datasets, "all", ())] == ["bells", "night"]
+def test_needed_goes_by_protocol(read):
+    datasets = read(entry(), entry(name="night", files=[{"name": "night.zip"}], protocols=["challenge"]))
+    assert [dataset.name for dataset in needed(datasets, "fold")] == ["bells"]
+    assert [dataset.name for dataset in needed(datasets, "challenge")] == ["bells", "night"]
+    assert [dataset.name for dataset in needed(datasets, "all")] == ["bells", "night"]
 
 
 def test_an_unknown_key_is_named_with_the_nearest_one(read):

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from store_clips import assert_holds, build, content, make_clips, write_clip
+from store_clips import assert_holds, build, content, make_clips, signal_of, write_clip
 
 from benchmark.data import store as store_module
 from benchmark.data.audio import read_audio
@@ -28,7 +28,7 @@ def test_another_format_and_a_broken_index_start_afresh(clips, folder, tmp_path)
     build(tmp_path / "new", clips)
     build(folder, clips)
     index = (folder / "index.json").read_text()
-    for broken in ("{", "{}", index.replace('"format": 3', '"format": 2')):
+    for broken in ("{", "{}", index.replace('"format": 4', '"format": 3')):
         (folder / "index.json").write_text(broken)
         with pytest.raises(InputError, match="no complete waveform store"):
             WaveformStore(folder)
@@ -267,7 +267,26 @@ def test_verify_also_finds_a_row_that_was_damaged_while_the_store_was_built(clip
     build(folder, clips)
     rows, settings = read_index(folder).rows, read_index(folder).settings
     rows[2] = rows[2]._replace(**{field: value})
-    lines = [json.dumps(line) for line in (settings, *rows)]
+    lines = [json.dumps(line) for line in ((settings, 0), *rows)]
     (folder / "index.json").unlink()
     (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
     assert build(folder, clips).verify(progress=False) == ["clip02"]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_an_open_store_keeps_the_samples_of_a_clip_that_broke_later(tmp_path, folder, stopped):
+    clips = make_clips(tmp_path / "audio", count=5)
+    opened = build(folder, clips[:4])
+    last = signal_of(opened, "clip03")
+    clips[3].path.write_bytes(b"broken")
+    assert build(folder, clips[:4], on_error="skip").clip_ids == ["clip00", "clip01", "clip02"]
+    if stopped:  # what was known of the file's end must then come from the journal
+        whole = clips[4].path.read_bytes()
+        clips[4].path.write_bytes(b"broken too")
+        with pytest.raises(InputError):
+            build(folder, [*clips[:3], clips[4]])
+        (folder / "index.json").unlink()
+        clips[4].path.write_bytes(whole)
+    assert_holds(build(folder, [*clips[:3], clips[4]]), [*clips[:3], clips[4]])
+    assert np.array_equal(signal_of(opened, "clip03"), last)
+    assert opened.verify(progress=False) == []

@@ -167,23 +167,25 @@ def test_the_list_that_is_not_scored_is_not_needed(root):
     assert stock(root).variant == "full"
 
 
-@pytest.mark.parametrize(
-    ("path", "named"),
-    [
-        (SUBSETS["weak"].audio, "dataset/audio/train/weak/"),
-        (SUBSETS["weak"].csv, "dataset/metadata/train/weak.csv"),
-        (SUBSETS["unlabel_in_domain"].csv, "dataset/metadata/train/unlabel_in_domain.csv"),
-        (SUBSETS["test"].csv, "dataset/metadata/test/test.csv"),
-    ],
-)
-def test_missing_folders_and_lists_are_named_with_their_source(root, path, named):
-    gone = root / path
-    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+@pytest.mark.parametrize("name", ["weak", "unlabel_in_domain", "test"])
+def test_missing_lists_are_named_with_their_source(root, name):
+    (root / SUBSETS[name].csv).unlink()
     with pytest.raises(InputError) as error:
         stock(root, "skip", subsets=BOTH)
     message = str(error.value)
-    assert named in message and str(root) in message
-    assert "tasks/sed/README.md" in message and "DATA=mini" in message
+    assert SUBSETS[name].csv in message and str(root) in message
+    assert "make data TASK=sed" in message and "DATA=mini" in message
+
+
+@pytest.mark.parametrize("name", ["weak", "test"])
+def test_a_list_without_any_audio_stops_a_run_and_is_all_missing_else(root, name):
+    shutil.rmtree(root / SUBSETS[name].audio)
+    with pytest.raises(InputError) as error:
+        stock(root)
+    assert f"no clip of {name} is there" in str(error.value) and "tasks/sed/README.md" in str(error.value)
+    inventory = stock(root, "skip")
+    assert {clip.partition("/")[0] for clip in inventory.missing} == {name}
+    assert inventory.variant.startswith("partial:")
 
 
 @pytest.mark.parametrize("labels", ["Dog", "Dog,Frying"])  # the second leaves the number of labels as it is

@@ -1,0 +1,92 @@
+"""Systems that detect events, and how predictions of several networks become one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tiny_systems as tiny
+
+from benchmark.errors import InputError
+from benchmark.metrics.clips import ClipTable, table_of
+from benchmark.plan import write_mini
+from benchmark.predict import Predictor
+from benchmark.stages import fuse
+
+
+def product(member, frames, target):
+    """A network that was trained without two clips; clip 0 has so many frames."""
+    probability = np.full((2, 1), 0.5)
+    out = ClipTable(np.array([0, 1]), probability, np.array(target, dtype=np.float32))
+    test = ClipTable(
+        np.array([5, 6]), probability, np.zeros((2, 1), np.float32), [np.ones((frames, 1)), np.ones((9, 1))]
+    )
+    return SimpleNamespace(training=SimpleNamespace(member=member), held_out=out, test=test)
+
+
+def test_a_fusion_learns_nothing_from_clips_without_labels(tmp_path):
+    fusion, target = tiny.Thirds(), [[np.nan], [1]]
+    table = fuse([product("a", 7, target), product("b", 7, target)], fusion, np.arange(8) / 2, tmp_path)
+    assert fusion.learnt["target"].tolist() == [[1]] and fusion.learnt["weight"].tolist() == [0.5]
+    assert fusion.learnt["probability"].shape == (2, 1, 1) and table.clip.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize("fusion", [None, tiny.Thirds()])
+def test_frames_are_joined_as_far_as_all_networks_have_some(tmp_path, fusion):
+    table = fuse([product("a", 8, [[0], [1]]), product("b", 7, [[0], [1]])], fusion, np.ones(8), tmp_path)
+    assert [len(frames) for frames in table.frames] == [7, 9]
+
+
+def test_networks_whose_frames_are_other_times_are_not_joined(tmp_path):
+    products = [product("a", 500, [[0], [1]]), product("b", 250, [[0], [1]])]
+    with pytest.raises(InputError, match="250 and 500 frames of one clip"):
+        fuse(products, None, np.ones(8), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory, shared_cache):
+    """2 members x 2 folds of a system that detects events, fused; and how to run it again, without training a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DCASE_BENCH_RUNS", str(tmp_path_factory.mktemp("systems-runs")))
+        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
+        write = tiny.install(patch, tmp_path_factory.mktemp("systems") / "sed", tiny.SED)
+        write(
+            members={
+                "slow": {"optimizer": {"init_args": {"lr": 1e-3}}},
+                "fast": {"optimizer": {"init_args": {"lr": 0.1}}},
+            },
+            stages=[{"name": "all", "folds": 2}],
+            fusion={"class_path": "tiny_systems.Thirds"},
+        )
+        assert tiny.run(task="sed") == 0
+        first, steps = tiny.newest(), tiny.watch(patch)
+        assert tiny.run("--postprocessing.init_args.threshold", "0.9", task="sed") == 0
+        return SimpleNamespace(steps=steps, again=tiny.newest(), **vars(first))
+
+
+def test_frames_are_fused_as_clips_are(detector):
+    means = []
+    for member in ("slow", "fast"):
+        tables = [table_of(detector.tables[f"all.{member}.part{part}"], "test") for part in (1, 2)]
+        means.append([np.mean(parts, axis=0) for parts in zip(*(table.frames for table in tables), strict=True)])
+    frames = [slow / 3 + 2 * fast / 3 for slow, fast in zip(*means, strict=True)]
+    np.testing.assert_allclose(detector.predictions["frames"], np.concatenate(frames), atol=1e-6)
+    assert detector.predictions["frame_counts"].tolist() == [len(part) for part in frames]
+    assert np.abs(np.concatenate(means[0]) - np.concatenate(means[1])).max() > 0.01
+
+
+def test_predict_finds_the_frames_of_the_run(detector):
+    predictor, root = Predictor([detector.folder]), write_mini(tiny.SED)
+    frames = np.split(detector.predictions["frames"], np.cumsum(detector.predictions["frame_counts"])[:-1])
+    for place in (0, 5):
+        (file,) = root.rglob(str(detector.predictions["clip_id"][place]).split("/", 1)[1])
+        prediction = predictor.predict(file)
+        np.testing.assert_allclose(prediction.clip, detector.predictions["probabilities"][place], atol=1e-3)
+        np.testing.assert_allclose(prediction.curve, frames[place], atol=1e-3)
+
+
+def test_another_postprocessing_is_of_the_same_networks(detector):
+    assert not detector.steps and detector.again.folder != detector.folder
+    for name in ("probabilities", "frames"):
+        np.testing.assert_array_equal(detector.again.predictions[name], detector.predictions[name])
+    assert (detector.again.folder / "submission.csv").read_text() != (detector.folder / "submission.csv").read_text()
+    assert detector.again.record.group != detector.record.group and detector.again.record.steps == 12

@@ -82,6 +82,8 @@ from benchmark.data import unpack as unpack_module
 from benchmark.data.download import download
 from benchmark.data.files import read_registry
 
+pytestmark = pytest.mark.slow
+
 note = unpack_module._note
 
 def slowly(journal, member):

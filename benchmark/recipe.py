@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -26,95 +26,8 @@ from benchmark.errors import InputError
 from benchmark.fusion.base import Fusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.registry import Task
+from benchmark.settings import Selection, Stage, TrainerSettings, check_name, check_scale
 from benchmark.suggest import did_you_mean
-from benchmark.training.labels import LabelSource
-
-
-@dataclass
-class TrainerSettings:
-    """How long and in which precision to train.
-
-    Attributes:
-        max_steps: Optimiser steps.
-        val_every: Steps between two validations, where a part is held out for it.
-        precision: Lightning's name of the precision; features and losses stay in float32.
-        gradient_clip_val: Largest norm of the gradient.
-        checkpoint_every: Steps between two checkpoints to resume from.
-        channels_last: Keep convolution weights in the layout that CPUs and tensor cores prefer; changes rounding only.
-        scale: Share of all that takes time that is done: steps, folds, turns of stages (`run --scale`).
-    """
-
-    max_steps: int = 5000
-    val_every: int = 500
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
-    gradient_clip_val: float | None = None
-    checkpoint_every: int = 500
-    channels_last: bool = True
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("max_steps", "val_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}", f"trainer.{name}")
-        check_scale(self.scale)
-
-
-@dataclass
-class Selection:
-    """Which weights are scored.
-
-    Attributes:
-        monitor: Validation score, or `loss`, whose best value chooses the checkpoint; null scores the last step.
-        mode: Whether the largest or the smallest value is best.
-        patience: Validations without a gain after which training stops; null trains to the end.
-        min_delta: How much better a value must be to count as a gain for `patience`.
-        start: Step before which validations neither choose nor stop.
-        fusion: What the fusion learns from: held-out predictions, or, as some sources do, those of the test part.
-    """
-
-    monitor: str | None = None
-    mode: Literal["max", "min"] = "max"
-    patience: int | None = None
-    min_delta: float = 0.0
-    start: int = 0
-    fusion: Literal["held-out", "test"] = "held-out"
-
-    def __post_init__(self) -> None:
-        if (self.monitor, self.mode) == ("loss", "max"):
-            raise InputError("the best loss is the smallest", "selection.mode", "set it to min")
-
-
-@dataclass
-class Stage:
-    """One step of a system that takes several: trainings that do not depend on each other.
-
-    Attributes:
-        name: Names the stage's files.
-        members: Members that it trains; none: all of the recipe's.
-        folds: Parts into which the training part is dealt; each member is trained once a part, without it, validates on
-            it and predicts it. 0: each member is trained once.
-        valid_group: Group of the clips of a part that count in validation; null: all.
-        labels: Where its labels come from; null: they are the given ones.
-        start: `previous` goes on from the weights of the same member and part of the stage before; null starts afresh.
-        repeat: How many times in a row the stage is done, each time with new labels.
-        changes: Keys of the recipe that are different in this stage.
-    """
-
-    name: str
-    members: list[str] = field(default_factory=list)
-    folds: int = 0
-    valid_group: str | None = None
-    labels: LabelSource | None = None
-    start: Literal["previous"] | None = None
-    repeat: int = 1
-    changes: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_name("stage", self.name)
-        if self.folds == 1 or self.folds < 0:
-            raise InputError(f"stage {self.name} has {self.folds} folds", "stages", "take none or at least 2")
-        if self.repeat < 1:
-            raise InputError(f"stage {self.name} is repeated {self.repeat} times", "stages", "take at least 1")
 
 
 @dataclass
@@ -316,26 +229,6 @@ def _scaled(config: RecipeConfig, scale: float) -> RecipeConfig:
         every = min(trainer["val_every"], trainer["max_steps"])
         selection["start"] = min(selection["start"], trainer["max_steps"] // every * every)
     return RecipeConfig.parse(content, f"scale {scale}")
-
-
-def check_scale(scale: float) -> None:
-    """Check that a scale is a share.
-
-    Raises:
-        InputError: It is not.
-    """
-    if not 0 < scale <= 1:
-        raise InputError(f"scale must be in (0, 1], not {scale}", "trainer.scale")
-
-
-def check_name(what: str, name: str) -> None:
-    """Check that a name can be part of a file's.
-
-    Raises:
-        InputError: It cannot.
-    """
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9-]+", name):
-        raise InputError(f"a {what} cannot be called {name!r}", f"{what}s", "use a-z, 0-9 and -")
 
 
 def _check_stages(stages: Sequence[Stage], members: Collection[str]) -> None:

@@ -21,8 +21,8 @@ from rich.progress import (
 )
 
 from benchmark.errors import BenchmarkError, Interrupted
-from benchmark.recipe import Selection
 from benchmark.records import RunFolder
+from benchmark.settings import Selection
 
 HEARTBEAT_SECONDS = 5.0
 

@@ -240,8 +240,6 @@ from benchmark import cli, estimate, runner
 sys.path.append(sys.argv[1])
 import tiny_systems as tiny
 
-pytestmark = pytest.mark.slow
-
 tiny.kill_often(Path(sys.argv[2]), int(sys.argv[3]), seed=0)
 """
 

@@ -17,8 +17,9 @@ from benchmark.cli import main
 from benchmark.errors import InputError
 from benchmark.paths import runs_root
 from benchmark.predict import load_run
-from benchmark.recipe import RecipeConfig, Selection, load_recipe
+from benchmark.recipe import RecipeConfig, load_recipe
 from benchmark.registry import get_task
+from benchmark.settings import Selection
 from benchmark.training import callbacks, labels
 
 BAD = get_task("bad")

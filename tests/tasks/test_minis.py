@@ -8,13 +8,14 @@ import pytest
 
 from benchmark.registry import all_tasks
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import hashlib, sys
 from pathlib import Path
 import soundfile
 from benchmark.registry import get_task
 
-pytestmark = pytest.mark.slow
 root = Path(sys.argv[2])
 get_task(sys.argv[1]).load("mini")(root)
 digest = hashlib.sha256()

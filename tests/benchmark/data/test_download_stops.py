@@ -15,6 +15,8 @@ from server import Fault
 
 from benchmark.data.receipts import FOLDER
 
+pytestmark = pytest.mark.slow
+
 ARCHIVES = {
     "one.zip": {f"wav/{number:03}.wav": random.Random(number).randbytes(3000) for number in range(60)},
     "two.tar.gz": {f"more/{number:03}.wav": random.Random(-number).randbytes(2000) for number in range(40)},
@@ -81,8 +83,6 @@ from rich.console import Console
 from benchmark.data import unpack as unpack_module
 from benchmark.data.download import download
 from benchmark.data.files import read_registry
-
-pytestmark = pytest.mark.slow
 
 note = unpack_module._note
 

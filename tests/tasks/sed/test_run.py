@@ -13,8 +13,9 @@ from benchmark.cli import main
 from benchmark.losses import FrameBCE
 from benchmark.paths import runs_root
 from benchmark.plan import write_mini
-from benchmark.recipe import Selection, load_recipe
+from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
+from benchmark.settings import Selection
 from tasks.sed import TASK
 from tasks.sed.official import SUBSETS
 

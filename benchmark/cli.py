@@ -117,7 +117,7 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--protocol", default="", help="split (default: the task's first)")
     sub.add_argument("--fold", default="", help="one fold or `all` (default: all; on mini the first)")
     sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--devices", type=int, default=1, help="devices on this machine")
+    sub.add_argument("--devices", type=int, default=1, help="devices on this machine, side by side")
     sub.add_argument("--nodes", type=int, default=1, help="machines")
     sub.add_argument(
         "--logger", choices=("csv", "wandb", "tensorboard"), default="csv", help="where metrics go beside metrics.csv"

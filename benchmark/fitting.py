@@ -69,7 +69,8 @@ class Fitting:
     def prepare(self, training: Training) -> Trained:
         """The parts of a training, with fresh weights, and its data."""
         plan, seed = self.plan, self.plan.options.seed
-        pl.seed_everything(seed, workers=True, verbose=False)
+        drawn = training.seed(seed)
+        pl.seed_everything(drawn, workers=True, verbose=False)
         recipe = training.config.build()
         settings = recipe.data
         store = store_folder(cache_root(), plan.task.name, plan.source.root, settings.sample_rate, settings.mono)
@@ -78,7 +79,7 @@ class Fitting:
         )
         with self.timed("data"):
             data.prepare_data()
-        module: TaskModule = plan.task.load("module")(recipe, plan.task.classes_of(plan.protocol), seed)
+        module: TaskModule = plan.task.load("module")(recipe, plan.task.classes_of(plan.protocol), drawn)
         return Trained(recipe, module, data)
 
     def train(

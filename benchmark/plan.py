@@ -31,7 +31,7 @@ class RunOptions:
         protocol: Name of the protocol; empty for the task's default.
         fold: One fold, or `all`; empty for all folds, and on the mini variant for the first.
         seed: Seed of weights, shuffles and augmentation.
-        devices: Devices (CPU processes without a GPU) on this machine.
+        devices: Devices (CPU processes without a GPU) on this machine, for trainings of one system side by side.
         nodes: Machines.
         logger: Where metrics are logged beside the CSV file.
         resume: `auto` continues an interrupted run of the same recipe, `no` starts afresh, else the run to continue.
@@ -165,11 +165,12 @@ def make_plan(options: RunOptions) -> Plan:
         InputError: Unknown task, system, protocol, fold or key; missing or wrong data.
     """
     task = get_task(options.task)
-    if options.devices * options.nodes > 1:
-        raise InputError("a run uses one device so far", "DEVICES, NODES", "run with DEVICES=1 NODES=1")
     system = options.system or task.default_system
     config = load_recipe(task, system, False, options.model, options.overrides)
     stated = config.as_dict()
+    if options.nodes > 1 or (options.devices > 1 and len(config.trainings()) == 1):
+        what = "only the trainings of a system of several use several devices so far"
+        raise InputError(what, "DEVICES, NODES", "run with DEVICES=1 NODES=1")
     _check_data_settings(task, stated["data"])
     protocol = protocol_of(task, options.protocol or stated["protocol"] or "")
     folds = task.protocols[protocol]

@@ -16,6 +16,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import yaml
 from jsonargparse import ArgumentParser, Namespace
@@ -155,9 +156,10 @@ class RecipeConfig:
         scale = content["trainer"]["scale"]
         check_scale(scale)
         if not stages and list(members) == [""] and fusion is None:
-            return [Training("", "", 0, Stage("whole"), None, _scaled(self, scale), True)]
+            return [Training("", "", 0, (0, 0), Stage("whole"), None, _scaled(self, scale), True)]
         for name in members:
             check_name("member", name or "whole")
+        places = {name: place for place, name in enumerate(members)}
         built = [_stage(stage) for stage in stages] or [Stage("train")]
         _check_stages(built, members)
         found = []
@@ -171,10 +173,10 @@ class RecipeConfig:
                 configs[member] = _scaled(RecipeConfig.parse(changed, place, self._overrides), scale)
             turns = _turns(stage, scale)
             stage.folds = stage.folds and max(2, round(stage.folds * scale))
-            for turn, name in enumerate(turns, 1):
-                is_last = number == len(built) - 1 and turn == len(turns)
+            for turn, name in enumerate(turns):
+                is_last = number == len(built) - 1 and turn == len(turns) - 1
                 found += [
-                    Training(name, member, part, stage, plain["labels"], config, is_last)
+                    Training(name, member, part, (places[member], turn), stage, plain["labels"], config, is_last)
                     for member, config in configs.items()
                     for part in (range(1, stage.folds + 1) if stage.folds else [0])
                 ]
@@ -188,6 +190,7 @@ class Training(NamedTuple):
         turn: Its stage's name, with the number of the turn where the stage is repeated; empty without stages.
         member: Its member's name; empty where there is one.
         part: The part that it leaves out, from 1; 0 where the training part is not divided.
+        draw: Its member's place in the recipe and the number of the turn of its stage, both from 0.
         stage: Its stage.
         labels: What its stage's label source is, in plain values; None: the given labels.
         config: Its recipe.
@@ -197,6 +200,7 @@ class Training(NamedTuple):
     turn: str
     member: str
     part: int
+    draw: tuple[int, int]
     stage: Stage
     labels: Any
     config: RecipeConfig
@@ -206,6 +210,10 @@ class Training(NamedTuple):
     def name(self) -> str:
         """Names its files."""
         return ".".join(part for part in (self.turn, self.member, f"part{self.part}" if self.part else "") if part)
+
+    def seed(self, seed: int) -> int:
+        """Seed of its weights and augmentations in a run with this seed: like members and turns draw other ones."""
+        return int(np.random.SeedSequence([seed, *self.draw]).generate_state(1)[0]) if any(self.draw) else seed
 
 
 def _turns(stage: Stage, scale: float) -> list[str]:

@@ -5,7 +5,6 @@ import errno
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -118,7 +117,7 @@ class Run:
 
     def _train_and_score(self) -> RunRecord:
         trainings = self.plan.config.trainings()
-        with random_weights_allowed() if self.options.allow_random_weights else nullcontext():
+        with random_weights_allowed(self.options.allow_random_weights):
             if trainings[0].turn:
                 return self._train_system(trainings)
             (training,) = trainings
@@ -135,7 +134,7 @@ class Run:
     def _train_system(self, trainings: Sequence[Training]) -> RunRecord:
         """Train all stages, and score what is made of the last one's predictions."""
         system = System(self.fitting)
-        products = system.train(trainings)
+        products = system.train()
         self.fitting.steps = system.steps
         recipe, module, data = self.fitting.prepare(trainings[-1])
         data.setup()

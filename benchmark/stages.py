@@ -8,8 +8,8 @@ runs of the task.
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from benchmark.metrics.clips import ClipTable, mean_of_tables, table_arrays, tab
 from benchmark.paths import runs_root
 from benchmark.plan import user_code
 from benchmark.recipe import Training, fingerprint
+from benchmark.side_by_side import SideBySide, Work
 from benchmark.suggest import did_you_mean
 from benchmark.training.labels import Predict
 
@@ -56,6 +57,24 @@ class Product(NamedTuple):
     steps: int
 
 
+class Job(NamedTuple):
+    """A training, and what it gets from the stage before.
+
+    Attributes:
+        name: Its name.
+        labels_key: Hash of all that its labels came from; empty where they are the given ones.
+        labels: File of its labels, where they are not the given ones.
+        start_key: Hash of the training that it goes on from; empty where it starts afresh.
+        start: File of the weights that it goes on from.
+    """
+
+    name: str
+    labels_key: str
+    labels: Path | None
+    start_key: str
+    start: Path | None
+
+
 class System:
     """Trains the stages of a system.
 
@@ -70,32 +89,42 @@ class System:
         self.fitting, self.plan = fitting, fitting.plan
         self.folder = fitting.folder.path / PARTS
         self.folder.mkdir(exist_ok=True)
+        self.trainings = {training.name: training for training in self.plan.config.trainings()}
         self.steps = 0
 
-    def train(self, trainings: Sequence[Training]) -> list[Product]:
+    def train(self) -> list[Product]:
         """Train everything; what the last stage left."""
-        products: list[Product] = []
-        for _, group in groupby(trainings, key=lambda training: training.turn):
-            products = list(self._stage(list(group), products))
-            self.steps += sum(product.steps for product in products)
+        fitting, options, products = self.fitting, self.plan.options, list[Product]()
+        work = Work(options, fitting.fold, fitting.folder.path, fitting.folder.identity, fitting.resumed)
+        with SideBySide(work, fitting.beat) if options.devices > 1 else nullcontext() as devices:
+            for _, group in groupby(self.trainings.values(), key=lambda training: training.turn):
+                jobs = self._jobs(list(group), products)
+                if devices is not None:
+                    with fitting.timed("train"):
+                        devices.do([job for job in jobs if not all(map(is_whole, self._artifacts(job)))])
+                products = [self.do(job) for job in jobs]
+                self.steps += sum(product.steps for product in products)
         return products
 
-    def _stage(self, trainings: Sequence[Training], before: Sequence[Product]) -> Iterator[Product]:
+    def _jobs(self, trainings: Sequence[Training], before: Sequence[Product]) -> list[Job]:
+        """The trainings of one turn, and what each gets from the turn before."""
         stage = trainings[0].stage
-        made: dict[str, tuple[str, Labels | None]] = {}
+        made: dict[str, tuple[str, Path | None]] = {}
+        jobs = []
         for training in trainings:
             whose = training.member if stage.labels is not None and stage.labels.of_member else ""
             if whose not in made:
                 mine = [product for product in before if whose in ("", product.training.member)]
                 made[whose] = self._labels(training, whose, mine)
-            start = None
+            start: tuple[str, Path | None] = ("", None)
             if stage.start == "previous":
                 same = (training.member, training.part)
-                start = next(p for p in before if (p.training.member, p.training.part) == same)
-            yield self._product(training, *made[whose], start)
+                start = next((p.key, p.weights) for p in before if (p.training.member, p.training.part) == same)
+            jobs.append(Job(training.name, *made[whose], *start))
+        return jobs
 
-    def _labels(self, training: Training, whose: str, before: Sequence[Product]) -> tuple[str, Labels | None]:
-        """A stage's labels, and the hash of all that they came from; None where they are the given ones."""
+    def _labels(self, training: Training, whose: str, before: Sequence[Product]) -> tuple[str, Path | None]:
+        """The hash of all that a stage's labels came from, and their file; None where they are the given ones."""
         source = training.stage.labels
         if source is None:
             return "", None
@@ -105,36 +134,40 @@ class System:
             with self.fitting.timed("data"):
                 labels = source.relabel(Left(self.fitting, before))
             _save(path, {name: np.asarray(value) for name, value in vars(labels).items()})
-        with np.load(path) as arrays:
-            targets, weights = (torch.from_numpy(arrays[name]) for name in ("targets", "weights"))
-            return key, Labels(arrays["train"], arrays["valid"], targets, weights)
+        return key, path
 
-    def _product(self, training: Training, labels_key: str, labels: Labels | None, start: Product | None) -> Product:
-        key = self.key_of(training, labels_key, start)
-        weights, tables = (self._find(training.name, key, suffix) for suffix in ("ckpt", "npz"))
+    def _artifacts(self, job: Job) -> tuple[Path, Path]:
+        """Where the weights of a training and its predictions lie, or will."""
+        key = self.key_of(self.trainings[job.name], job.labels_key, job.start_key)
+        weights, tables = (self._find(job.name, key, suffix) for suffix in ("ckpt", "npz"))
+        return weights, tables
+
+    def do(self, job: Job) -> Product:
+        """What a training leaves; it is trained unless it has left that before."""
+        training, (weights, tables) = self.trainings[job.name], self._artifacts(job)
         if not (is_whole(weights) and is_whole(tables)):
-            before = self.fitting.steps
-            trained = self.fitting.train(
-                training, weights, lambda data: part_of(data, training, labels)[0], start.weights if start else None
-            )
+            before, labels = self.fitting.steps, _read_labels(job.labels)
+            trained = self.fitting.train(training, weights, lambda data: part_of(data, training, labels)[0], job.start)
             held_out = part_of(trained.data, training, labels)[1]
             self._save_tables(tables, trained, held_out, self.fitting.steps - before)
         with np.load(tables) as arrays:
             content = dict(arrays)
         out, test = (table_of(content, name) for name in ("held_out", "test"))
         numbers = (int(content[name]) for name in ("parameters", "macs", "steps"))
+        key = self.key_of(training, job.labels_key, job.start_key)
         return Product(training, key, weights, out, test, *numbers)
 
-    def key_of(self, training: Training, labels_key: str = "", start: Product | None = None) -> str:
+    def key_of(self, training: Training, labels_key: str = "", start_key: str = "") -> str:
         """Hash of all that a training comes from.
 
         Args:
             training: The training.
             labels_key: Hash of its labels; empty where they are the given ones.
-            start: Whose weights it goes on from.
+            start_key: Hash of the training whose weights it goes on from; empty where they are fresh.
         """
         plan, options = self.plan, self.plan.options
-        about = (plan.task.name, plan.inventory.fingerprint, plan.protocol, self.fitting.fold, options.seed)
+        seeds = (options.seed, training.seed(options.seed))
+        about = (plan.task.name, plan.inventory.fingerprint, plan.protocol, self.fitting.fold, seeds)
         code = user_code(options.model) if options.model else ""
         recipe = training.config.identity()
         selection = recipe.pop("selection", {})
@@ -143,7 +176,7 @@ class System:
         if selection.get("monitor") in (None, "loss") or plan.task.load("module").has_frames:
             recipe.pop("postprocessing", None)
         dealt = (training.part, training.stage.folds, training.stage.valid_group)
-        earlier = (labels_key, start.key if start else "")
+        earlier = (labels_key, start_key)
         return fingerprint(about, code, options.allow_random_weights, recipe, selection, dealt, *earlier)
 
     def _save_tables(self, path: Path, trained: Trained, held_out: Indices, steps: int) -> None:
@@ -206,6 +239,14 @@ class Left:
         if len(clips):
             found[clips] = np.mean([table.probability for table in members.values()], axis=0)
         return found
+
+
+def _read_labels(path: Path | None) -> Labels | None:
+    if path is None:
+        return None
+    with np.load(path) as arrays:
+        targets, weights = (torch.from_numpy(arrays[name]) for name in ("targets", "weights"))
+        return Labels(arrays["train"], arrays["valid"], targets, weights)
 
 
 def part_of(data: ClipDataModule, training: Training, labels: Labels | None) -> tuple[Labels, Indices]:

@@ -38,9 +38,9 @@ _allowed: ContextVar[bool] = ContextVar("random_weights_allowed", default=False)
 
 
 @contextmanager
-def random_weights_allowed() -> Iterator[None]:
-    """Within the block, a part whose pretrained weights are not there starts from random ones."""
-    token = _allowed.set(True)
+def random_weights_allowed(allowed: bool = True) -> Iterator[None]:
+    """Within the block, a part whose pretrained weights are not there may start from random ones, or may not."""
+    token = _allowed.set(allowed)
     try:
         yield
     finally:

@@ -48,8 +48,7 @@ def install(patch, folder, task=BAD):
     """A system `tiny` of a task; gives a function that writes it with other keys."""
     (folder / "systems").mkdir(parents=True, exist_ok=True)
     (folder / "published.csv").write_bytes((task.folder / "published.csv").read_bytes())
-    there = replace(task, folder=folder)
-    patch.setattr("benchmark.registry.all_tasks", lambda: {task.name: there})
+    register(patch, folder, task)
     base, small = SMALL[task.name]
 
     def write(**keys):
@@ -60,6 +59,12 @@ def install(patch, folder, task=BAD):
 
     write()
     return write
+
+
+def register(patch, folder, task=BAD):
+    """Let the task's systems be those in a folder."""
+    there = replace(task, folder=folder)
+    patch.setattr("benchmark.registry.all_tasks", lambda: {task.name: there})
 
 
 def run(*words, task="bad"):

@@ -21,7 +21,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
-from benchmark.data.datamodule import DataSettings
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from benchmark.fusion.base import Fusion
 from benchmark.postprocessing import ClassDecision, EventDecoder

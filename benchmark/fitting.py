@@ -21,7 +21,6 @@ from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
-from benchmark.training.counting import count_parameters
 from benchmark.training.module import TaskModule
 
 
@@ -180,7 +179,7 @@ class Fitting:
                 precision=settings.precision,
                 gradient_clip_val=settings.gradient_clip_val,
                 devices=1,
-                logger=self._loggers(training, count_parameters(module)),
+                logger=self._loggers(training, module.n_parameters),
                 callbacks=callbacks,
                 enable_progress_bar=False,
                 enable_model_summary=False,
@@ -214,17 +213,19 @@ def is_whole(path: Path) -> bool:
 
 
 def _start_from(path: Path, module: TaskModule, training: Training) -> None:
-    """Take weights over from an earlier stage, whose loss and augmentations may have been others.
+    """Take weights over from an earlier stage, whose loss, augmentations and adaptation may have been others.
 
     Raises:
         InputError: They are those of another network.
     """
     state = torch.load(path, weights_only=True, map_location="cpu")
+    # What an earlier stage adapted against is no part of the network, and another adaptation starts afresh.
+    state = {name: value for name, value in state.items() if not name.startswith("adaptation.")}
     try:
         differing = [name for names in module.load_state_dict(state, strict=False) for name in names]
     except RuntimeError as error:
         raise _other_network(training) from error
-    if not all(name.startswith(("loss.", "augmentations.")) for name in differing):
+    if not all(name.startswith(("loss.", "augmentations.", "adaptation.")) for name in differing):
         raise _other_network(training)
 
 

@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 from benchmark.errors import InputError
 from benchmark.training.labels import LabelSource
+
+# Bare, because below `Any` jsonargparse completes the arguments of classes, also by those that a part is called with.
+Changes: TypeAlias = dict  # type: ignore[type-arg]
 
 
 @dataclass
@@ -85,7 +88,7 @@ class Stage:
     labels: LabelSource | None = None
     start: Literal["previous"] | None = None
     repeat: int = 1
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("stage", self.name)

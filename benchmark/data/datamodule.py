@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmark.data.domains import DomainBatches
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
 from benchmark.data.settings import DataSettings
@@ -288,17 +289,15 @@ class ClipDataModule(pl.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless shuffled batches that start at the trainer's global step."""
-        trainer = self.trainer
+        trainer, settings = self.trainer, self.settings
         assert trainer is not None
-        batches = StreamBatches(
-            len(self.train),
-            self.settings.batch_size,
-            self.seed,
-            lambda: trainer.global_step,
-            trainer.global_rank,
-            trainer.world_size,
-            self._train_classes() if self.settings.undersample else None,
-        )
+        place = (self.seed, lambda: trainer.global_step, trainer.global_rank, trainer.world_size)
+        batches: DomainBatches | StreamBatches
+        if settings.domains:
+            batches = DomainBatches([self.examples[clip].group for clip in self.train.clip], settings.domains, *place)
+        else:
+            classes = self._train_classes() if settings.undersample else None
+            batches = StreamBatches(len(self.train), settings.batch_size, *place, classes)
         return DataLoader(self.train, batch_sampler=batches, collate_fn=_as_cut)
 
     def _train_classes(self) -> Indices:

@@ -20,6 +20,8 @@ class DataSettings:
         mono: Average the channels.
         each_channel: Where they are not averaged: make every channel a window of its own.
         undersample: Draw as many windows of each class in every pass as the rarest class has.
+        domains: Windows of each group in a training batch; groups that are not named are in none, and count in the
+            statistics of normalisation alone. None: all are drawn alike.
         drop_rest: Leave out the end of a clip that fills no whole window.
         subsets: Further parts of the task's data to learn from, such as its unlabelled clips.
         labels: How labels are made of several annotators' votes; null: the task's first rule.
@@ -36,6 +38,7 @@ class DataSettings:
     mono: bool = True
     each_channel: bool = False
     undersample: bool = False
+    domains: dict[str, int] = field(default_factory=dict)
     drop_rest: bool = False
     subsets: list[str] = field(default_factory=list)
     labels: str | None = None
@@ -54,3 +57,9 @@ class DataSettings:
         if self.mono == self.each_channel:
             what = "each_channel needs the channels" if self.mono else "channels are averaged or taken each by itself"
             raise InputError(what, "data.mono, data.each_channel", "set one of them to true and the other to false")
+        if self.domains and sum(self.domains.values()) != self.batch_size:
+            what = f"{sum(self.domains.values())} windows of domains in a batch of {self.batch_size}"
+            raise InputError(what, "data.domains, data.batch_size", "make both the same number")
+        if self.domains and self.undersample:
+            what = "the windows of a batch are drawn by domain or by class"
+            raise InputError(what, "data.domains, data.undersample", "take one of them out")

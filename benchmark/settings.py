@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import InputError
 from benchmark.training.labels import LabelSource
 
-# Bare, because below `Any` jsonargparse completes the arguments of classes, also by those that a part is called with.
-Changes: TypeAlias = dict  # type: ignore[type-arg]
+if TYPE_CHECKING:
+    Changes = dict[str, Any]
+else:  # below `Any`, jsonargparse would fill in the arguments of classes, also those that a part is called with
+    Changes = dict
 
 
 @dataclass

@@ -84,7 +84,7 @@ class Fitting:
         self,
         training: Training,
         scored: Path,
-        labels: Callable[[ClipDataModule], Labels | None] = lambda data: None,
+        labels: Callable[[ClipDataModule], Labels] | None = None,
         start: Path | None = None,
     ) -> Trained:
         """Train, unless the weights to score are there already.
@@ -92,7 +92,7 @@ class Fitting:
         Args:
             training: What to train.
             scored: Where to keep the weights that are scored.
-            labels: What it learns from, called if it is to be trained at all.
+            labels: What it learns from, asked of the data if it is to be trained at all; None: the given labels.
             start: Weights to start from in place of fresh ones.
         """
         recipe, module, data = self.prepare(training)
@@ -104,8 +104,10 @@ class Fitting:
             self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
             self.trainer = self._make_trainer(training, recipe, None, saved, module)
             return Trained(recipe, module, data)
-        with self.timed("data"):
-            data.labels = labels(data)
+        if labels is not None:
+            with self.timed("data"):
+                data.setup()
+                data.labels = labels(data)
         if start is not None:
             _start_from(start, module, training)
         best = self._best_checkpoint(recipe, training, f"best{suffix}")

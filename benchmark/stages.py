@@ -212,11 +212,10 @@ def part_of(data: ClipDataModule, training: Training, labels: Labels | None) -> 
     """What a training learns from, and the clips that are held out of it.
 
     Args:
-        data: Its data.
+        data: Its data, set up.
         training: The training.
         labels: The stage's labels; None: the given ones.
     """
-    data.setup()
     given = labels or data.given
     if not training.part:
         return given, given.valid

@@ -15,11 +15,12 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 
 from benchmark.data.datamodule import ClipDataModule, Labels
 from benchmark.data.store import store_folder
+from benchmark.devices import default_device
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.paths import cache_root
 from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
-from benchmark.records import RunFolder
+from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
 from benchmark.training.module import TaskModule
 
@@ -53,16 +54,16 @@ class Fitting:
         self.trainer: pl.Trainer | None = None
         self.steps = 0
 
-    def beat(self) -> None:
-        """Say that the run is alive."""
+    def say(self, status: RunStatus = "running", message: str = "") -> None:
+        """Say how the run stands, and that it is alive."""
         step = self.trainer.global_step if self.trainer is not None else 0
-        self.folder.write_state("running", step, self.seconds)
+        self.folder.write_state(status, step, self.seconds, message)
 
     @property
     def device(self) -> torch.device:
         """Where the last training computed, and before it, where it will."""
         if self.trainer is None:
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            return default_device()
         return self.trainer.strategy.root_device
 
     def prepare(self, training: Training) -> Trained:

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from benchmark import records
 from benchmark.data.datamodule import ClipDataModule
+from benchmark.devices import device_name
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.fitting import Fitting
 from benchmark.paths import runs_root
 from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
-from benchmark.records import Identity, RunFolder, RunRecord, RunStatus
+from benchmark.records import Identity, RunFolder, RunRecord
 from benchmark.stages import System, fuse
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
@@ -71,12 +71,12 @@ class Run:
 
     def execute(self) -> RunRecord:
         """Train, score, and leave the record; the state says how it ended."""
-        self._say("running")
+        self.fitting.say("running")
         records.write_text(self.folder.path / "config.yaml", self._header() + self.plan.config.as_yaml())
         try:
             record = self._train_and_score()
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:  # Lightning turns Ctrl-C into SystemExit
-            self._say("interrupted", str(error))
+            self.fitting.say("interrupted", str(error))
             if isinstance(error, Interrupted):
                 raise
             raise Interrupted("stopped", self.folder.path, "the same command resumes it") from error
@@ -94,13 +94,9 @@ class Run:
                     logger.experiment.finish()
         return record
 
-    def _say(self, status: RunStatus, message: str = "") -> None:
-        trainer = self.fitting.trainer
-        self.folder.write_state(status, trainer.global_step if trainer else 0, self.fitting.seconds, message)
-
     def _fail(self, error: BaseException) -> None:
         try:
-            self._say("failed", f"{type(error).__name__}: {error}")
+            self.fitting.say("failed", f"{type(error).__name__}: {error}")
         except BenchmarkError:
             logging.getLogger(__name__).warning("the run's state could not be written")
 
@@ -177,7 +173,7 @@ class Run:
             random_weights=module.has_random_weights,
             parameters=parameters,
             macs=macs,
-            device=_device_name(self.fitting.device),
+            device=device_name(self.fitting.device),
             seconds={part: round(value, 2) for part, value in self.fitting.seconds.items()},
             steps=self.fitting.steps,
             coverage=coverage,
@@ -216,7 +212,7 @@ class Run:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("scores", [str(picture)])
-        self._say("finished")
+        self.fitting.say("finished")
 
 
 def repeats_stopped(plans: Sequence[Plan]) -> bool:
@@ -243,9 +239,3 @@ def quiet() -> None:
     for name in ("pytorch_lightning", "lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch")
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({torch.get_num_threads()} threads)"

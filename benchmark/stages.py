@@ -149,7 +149,7 @@ class System:
     def _save_tables(self, path: Path, trained: Trained, held_out: Indices, steps: int) -> None:
         """Predictions of the clips that the training did not learn from."""
         _, module, data = trained
-        predict = Predict(module, data, self.fitting.device, self.fitting.beat)
+        predict = Predict(module, data, self.fitting.device, self.fitting.say)
         parameters, macs = module.count()
         with self.fitting.timed("eval"):
             tables = {"held_out": predict(held_out), "test": predict(np.unique(data.test.clip))}
@@ -196,7 +196,7 @@ class Left:
         _, module, data = self.fitting.prepare(product.training)
         data.setup()
         module.load_state_dict(torch.load(product.weights, weights_only=True, map_location="cpu"))
-        return Predict(module, data, self.fitting.device, self.fitting.beat)(clips)
+        return Predict(module, data, self.fitting.device, self.fitting.say)(clips)
 
     def held_out(self) -> NDArray[np.float64]:
         """Probabilities `(examples, classes)` of clips by networks that did not learn from them, else NaN."""

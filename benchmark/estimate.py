@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmark.devices import default_device, device_name
 from benchmark.plan import Plan
 from benchmark.recipe import Training
 from benchmark.training.module import TaskModule
@@ -51,7 +52,7 @@ def estimate(plan: Plan) -> list[Effort]:
 
 def _seconds_per_clip(plan: Plan, training: Training) -> float:
     """Forward, backward and update on silence, the second time."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     with random_weights_allowed():
         module: TaskModule = plan.task.load("module")(training.config.build(), plan.task.classes_of(plan.protocol))
     module = module.to(device).train()
@@ -88,7 +89,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     trainings = f"{total} training{'s' if total > 1 else ''}"
     folds = f" in each of {len(plan.folds)} folds" if len(plan.folds) > 1 else ""
     seconds = len(plan.folds) * sum(effort.number * effort.seconds for effort in efforts)
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu ({torch.get_num_threads()} threads)"
+    where = device_name(default_device())
     console.print(
         f"{trainings}{folds}; about {duration(seconds)} of training steps on {where}, each timed once on "
         f"{CLIPS} clips, without front end, data and scoring",

@@ -15,13 +15,13 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 
 from benchmark.data.datamodule import ClipDataModule, Labels
 from benchmark.data.store import store_folder
+from benchmark.devices import default_device
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.paths import cache_root
 from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
-from benchmark.records import RunFolder
+from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
-from benchmark.training.counting import count_parameters
 from benchmark.training.module import TaskModule
 
 
@@ -54,16 +54,16 @@ class Fitting:
         self.trainer: pl.Trainer | None = None
         self.steps = 0
 
-    def beat(self) -> None:
-        """Say that the run is alive."""
+    def say(self, status: RunStatus = "running", message: str = "") -> None:
+        """Say how the run stands, and that it is alive."""
         step = self.trainer.global_step if self.trainer is not None else 0
-        self.folder.write_state("running", step, self.seconds)
+        self.folder.write_state(status, step, self.seconds, message)
 
     @property
     def device(self) -> torch.device:
         """Where the last training computed, and before it, where it will."""
         if self.trainer is None:
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            return default_device()
         return self.trainer.strategy.root_device
 
     def prepare(self, training: Training) -> Trained:
@@ -86,7 +86,7 @@ class Fitting:
         self,
         training: Training,
         scored: Path,
-        labels: Callable[[ClipDataModule], Labels | None] = lambda data: None,
+        labels: Callable[[ClipDataModule], Labels] | None = None,
         start: Path | None = None,
     ) -> Trained:
         """Train, unless the weights to score are there already.
@@ -94,7 +94,7 @@ class Fitting:
         Args:
             training: What to train.
             scored: Where to keep the weights that are scored.
-            labels: What it learns from, called if it is to be trained at all.
+            labels: What it learns from, asked of the data if it is to be trained at all; None: the given labels.
             start: Weights to start from in place of fresh ones.
         """
         recipe, module, data = self.prepare(training)
@@ -106,8 +106,10 @@ class Fitting:
             self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
             self.trainer = self._make_trainer(training, recipe, None, saved, module)
             return Trained(recipe, module, data)
-        with self.timed("data"):
-            data.labels = labels(data)
+        if labels is not None:
+            with self.timed("data"):
+                data.setup()
+                data.labels = labels(data)
         if start is not None:
             _start_from(start, module, training)
         best = self._best_checkpoint(recipe, training, f"best{suffix}")
@@ -181,7 +183,7 @@ class Fitting:
                 precision=settings.precision,
                 gradient_clip_val=settings.gradient_clip_val,
                 devices=1,
-                logger=self._loggers(training, count_parameters(module)),
+                logger=self._loggers(training, module.n_parameters),
                 callbacks=callbacks,
                 enable_progress_bar=False,
                 enable_model_summary=False,
@@ -215,17 +217,19 @@ def is_whole(path: Path) -> bool:
 
 
 def _start_from(path: Path, module: TaskModule, training: Training) -> None:
-    """Take weights over from an earlier stage, whose loss and augmentations may have been others.
+    """Take weights over from an earlier stage, whose loss, augmentations and adaptation may have been others.
 
     Raises:
         InputError: They are those of another network.
     """
     state = torch.load(path, weights_only=True, map_location="cpu")
+    # What an earlier stage adapted against is no part of the network, and another adaptation starts afresh.
+    state = {name: value for name, value in state.items() if not name.startswith("adaptation.")}
     try:
         differing = [name for names in module.load_state_dict(state, strict=False) for name in names]
     except RuntimeError as error:
         raise _other_network(training) from error
-    if not all(name.startswith(("loss.", "augmentations.")) for name in differing):
+    if not all(name.startswith(("loss.", "augmentations.", "adaptation.")) for name in differing):
         raise _other_network(training)
 
 

@@ -180,14 +180,15 @@ def make_plan(options: RunOptions) -> Plan:
         )
     subsets = _subsets(config)
     source = resolve_data(task, options.data, protocol, subsets)
-    config = load_recipe(task, system, source.mini, options.model, options.overrides)
+    if source.mini:
+        config = load_recipe(task, system, True, options.model, options.overrides)
     inventory = task.load("datamodule").take_stock(source.root, stated["data"]["on_error"], protocol, subsets)
     if options.fold not in ("", "all"):
         folds = (options.fold,)
     elif source.mini and not options.fold:
         folds = folds[:1]
-    steps = [_steps(one) for one in (config, load_recipe(task, system, source.mini, options.model))]
-    scale = round(steps[0] / steps[1], 6)
+    plain = load_recipe(task, system, source.mini, options.model) if options.overrides else config
+    scale = round(_steps(config) / _steps(plain), 6)
     return Plan(task, options.model or system, config, source, inventory, protocol, tuple(folds), options, scale)
 
 

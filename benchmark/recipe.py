@@ -22,13 +22,14 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
-from benchmark.data.datamodule import DataSettings
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from benchmark.fusion.base import Fusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.registry import Task
-from benchmark.settings import Selection, Stage, TrainerSettings, check_name, check_scale
+from benchmark.settings import Changes, Selection, Stage, TrainerSettings, check_name, check_scale
 from benchmark.suggest import did_you_mean
+from benchmark.training.adversarial import Adaptation
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Recipe:
         backbone: Features (or the waveform) to a feature map, a sequence or a vector.
         head: Called with (dim, n_classes); its result makes clip logits of what the backbone gives.
         loss: Called with (logits, target).
+        adaptation: Takes the place of the loss in training, where not all training clips are of the domain that has
+            labels; null: they are.
         optimizer: Called with the parameters.
         scheduler: Called with the optimiser; stepped after every optimiser step.
         trainer: Length and precision of the training.
@@ -72,16 +75,17 @@ class Recipe:
     scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None
     transforms: list[nn.Module] = field(default_factory=list)
     augmentations: list[nn.Module] = field(default_factory=list)
+    adaptation: Adaptation | None = None
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     selection: Selection = field(default_factory=Selection)
     postprocessing: ClassDecision | EventDecoder | None = None
-    members: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    members: dict[str, Changes | None] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     fusion: Fusion | None = None
     protocol: str | None = None
     external_data: bool = False
     official: bool = False
-    mini: dict[str, Any] = field(default_factory=dict)
+    mini: Changes = field(default_factory=dict)
 
 
 DESCRIPTION = ("title", "citation", "parameters", "official", "external_data", "protocol", "mini")
@@ -136,6 +140,13 @@ class RecipeConfig:
     def build(self) -> Recipe:
         """New instances of all parts, drawn from torch's global random state."""
         return Recipe(**vars(self._parser.instantiate(self._namespace)))
+
+    def build_fusion(self) -> Fusion | None:
+        """A new instance of the fusion alone."""
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_argument("--fusion", type=Fusion | None)
+        fusion: Fusion | None = parser.instantiate(parser.parse_object({"fusion": self._plain["fusion"]})).fusion
+        return fusion
 
     def trainings(self) -> list["Training"]:
         """The trainings of the system in order; those of the last stage are scored.

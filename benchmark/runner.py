@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from benchmark import records
 from benchmark.data.datamodule import ClipDataModule
+from benchmark.devices import device_name
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.fitting import Fitting
 from benchmark.paths import runs_root
 from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
-from benchmark.records import Identity, RunFolder, RunRecord, RunStatus
+from benchmark.records import Identity, RunFolder, RunRecord
 from benchmark.stages import System, fuse
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
@@ -70,12 +70,12 @@ class Run:
 
     def execute(self) -> RunRecord:
         """Train, score, and leave the record; the state says how it ended."""
-        self._say("running")
+        self.fitting.say("running")
         records.write_text(self.folder.path / "config.yaml", self._header() + self.plan.config.as_yaml())
         try:
             record = self._train_and_score()
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:  # Lightning turns Ctrl-C into SystemExit
-            self._say("interrupted", str(error))
+            self.fitting.say("interrupted", str(error))
             if isinstance(error, Interrupted):
                 raise
             raise Interrupted("stopped", self.folder.path, "the same command resumes it") from error
@@ -93,13 +93,9 @@ class Run:
                     logger.experiment.finish()
         return record
 
-    def _say(self, status: RunStatus, message: str = "") -> None:
-        trainer = self.fitting.trainer
-        self.folder.write_state(status, trainer.global_step if trainer else 0, self.fitting.seconds, message)
-
     def _fail(self, error: BaseException) -> None:
         try:
-            self._say("failed", f"{type(error).__name__}: {error}")
+            self.fitting.say("failed", f"{type(error).__name__}: {error}")
         except BenchmarkError:
             logging.getLogger(__name__).warning("the run's state could not be written")
 
@@ -138,10 +134,10 @@ class Run:
         self.fitting.steps = system.steps
         recipe, module, data = self.fitting.prepare(trainings[-1])
         data.setup()
-        whole = self.plan.config.build()
-        on_test = whole.fusion is not None and whole.selection.fusion == "test"
+        fusion = self.plan.config.build_fusion()
+        on_test = fusion is not None and self.plan.config.as_dict()["selection"]["fusion"] == "test"
         with self.fitting.timed("eval"):
-            table = fuse(products, whole.fusion, data.given.weights.numpy(), self.folder.path, on_test)
+            table = fuse(products, fusion, data.given.weights.numpy(), self.folder.path, on_test)
             module.take_scores(table, [data.examples[clip] for clip in table.clip])
         members = {product.training.member: product for product in products}.values()
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))
@@ -176,7 +172,7 @@ class Run:
             random_weights=module.has_random_weights,
             parameters=parameters,
             macs=macs,
-            device=_device_name(self.fitting.device),
+            device=device_name(self.fitting.device),
             seconds={part: round(value, 2) for part, value in self.fitting.seconds.items()},
             steps=self.fitting.steps,
             coverage=coverage,
@@ -215,7 +211,7 @@ class Run:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image("scores", [str(picture)])
-        self._say("finished")
+        self.fitting.say("finished")
 
 
 def repeats_stopped(plans: Sequence[Plan]) -> bool:
@@ -242,9 +238,3 @@ def quiet() -> None:
     for name in ("pytorch_lightning", "lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch")
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({torch.get_num_threads()} threads)"

@@ -2,10 +2,15 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import InputError
 from benchmark.training.labels import LabelSource
+
+if TYPE_CHECKING:
+    Changes = dict[str, Any]
+else:  # below `Any`, jsonargparse would fill in the arguments of classes, also those that a part is called with
+    Changes = dict
 
 
 @dataclass
@@ -85,7 +90,7 @@ class Stage:
     labels: LabelSource | None = None
     start: Literal["previous"] | None = None
     repeat: int = 1
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("stage", self.name)

@@ -182,7 +182,7 @@ class System:
     def _save_tables(self, path: Path, trained: Trained, held_out: Indices, steps: int) -> None:
         """Predictions of the clips that the training did not learn from."""
         _, module, data = trained
-        predict = Predict(module, data, self.fitting.device, self.fitting.beat)
+        predict = Predict(module, data, self.fitting.device, self.fitting.say)
         parameters, macs = module.count()
         with self.fitting.timed("eval"):
             tables = {"held_out": predict(held_out), "test": predict(np.unique(data.test.clip))}
@@ -229,7 +229,7 @@ class Left:
         _, module, data = self.fitting.prepare(product.training)
         data.setup()
         module.load_state_dict(torch.load(product.weights, weights_only=True, map_location="cpu"))
-        return Predict(module, data, self.fitting.device, self.fitting.beat)(clips)
+        return Predict(module, data, self.fitting.device, self.fitting.say)(clips)
 
     def held_out(self) -> NDArray[np.float64]:
         """Probabilities `(examples, classes)` of clips by networks that did not learn from them, else NaN."""
@@ -253,11 +253,10 @@ def part_of(data: ClipDataModule, training: Training, labels: Labels | None) -> 
     """What a training learns from, and the clips that are held out of it.
 
     Args:
-        data: Its data.
+        data: Its data, set up.
         training: The training.
         labels: The stage's labels; None: the given ones.
     """
-    data.setup()
     given = labels or data.given
     if not training.part:
         return given, given.valid

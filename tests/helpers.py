@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchmark.data.datamodule import ClipDataModule, DataSettings
+from benchmark.data.datamodule import ClipDataModule
+from benchmark.data.settings import DataSettings
 from benchmark.data.store import store_folder
 from benchmark.paths import cache_root
 from benchmark.plan import write_mini

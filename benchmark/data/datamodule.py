@@ -13,7 +13,7 @@ A batch is a dict:
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmark.data.domains import DomainBatches
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
+from benchmark.data.settings import DataSettings
 from benchmark.data.store import WaveformStore, build_store
 from benchmark.data.store_index import Clip
 from benchmark.errors import BenchmarkError, InputError
@@ -35,7 +37,6 @@ __all__ = [
     "Batch",
     "ClipDataModule",
     "Count",
-    "DataSettings",
     "Event",
     "Example",
     "Indices",
@@ -46,56 +47,6 @@ __all__ = [
 
 Batch = dict[str, Tensor]
 Indices = NDArray[np.int64]
-
-
-@dataclass
-class DataSettings:
-    """How waveforms are cut and batched.
-
-    Attributes:
-        sample_rate: Rate in Hz at which the store holds the clips.
-        clip_seconds: Length of a window; a shorter clip is padded, a longer one is cut into several.
-        batch_size: Windows of one training step, over all devices.
-        hop_seconds: Distance of two windows of one clip; null: the window's length.
-        eval_batch_size: Windows of one evaluation step.
-        valid_fraction: Share of the training part held out to select on.
-        mono: Average the channels.
-        each_channel: Where they are not averaged: make every channel a window of its own.
-        undersample: Draw as many windows of each class in every pass as the rarest class has.
-        drop_rest: Leave out the end of a clip that fills no whole window.
-        subsets: Further parts of the task's data to learn from, such as its unlabelled clips.
-        labels: How labels are made of several annotators' votes; null: the task's first rule.
-        group_weights: How much the clips of a group count in a loss that weighs examples; 1 where it is not named.
-        on_error: What a broken or missing file does: `stop` the run, or `skip` the clip and count it in the record.
-    """
-
-    sample_rate: int
-    clip_seconds: float
-    batch_size: int
-    hop_seconds: float | None = None
-    eval_batch_size: int = 32
-    valid_fraction: float = 0.0
-    mono: bool = True
-    each_channel: bool = False
-    undersample: bool = False
-    drop_rest: bool = False
-    subsets: list[str] = field(default_factory=list)
-    labels: str | None = None
-    group_weights: dict[str, float] = field(default_factory=dict)
-    on_error: OnError = "stop"
-
-    def __post_init__(self) -> None:
-        for name in ("sample_rate", "clip_seconds", "batch_size", "eval_batch_size", "hop_seconds"):
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise InputError(f"{name} must be positive, not {value}", f"data.{name}")
-        for name in ("clip_seconds", "hop_seconds"):
-            if (value := getattr(self, name)) is not None and round(value * self.sample_rate) < 1:
-                raise InputError(f"{name} of {value} is less than a sample", f"data.{name}")
-        if not 0 <= self.valid_fraction < 1:
-            raise InputError(f"valid_fraction must be in [0, 1), not {self.valid_fraction}", "data.valid_fraction")
-        if self.mono == self.each_channel:
-            what = "each_channel needs the channels" if self.mono else "channels are averaged or taken each by itself"
-            raise InputError(what, "data.mono, data.each_channel", "set one of them to true and the other to false")
 
 
 class WindowDataset(Dataset[Batch]):
@@ -338,17 +289,15 @@ class ClipDataModule(pl.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless shuffled batches that start at the trainer's global step."""
-        trainer = self.trainer
+        trainer, settings = self.trainer, self.settings
         assert trainer is not None
-        batches = StreamBatches(
-            len(self.train),
-            self.settings.batch_size,
-            self.seed,
-            lambda: trainer.global_step,
-            trainer.global_rank,
-            trainer.world_size,
-            self._train_classes() if self.settings.undersample else None,
-        )
+        place = (self.seed, lambda: trainer.global_step, trainer.global_rank, trainer.world_size)
+        batches: DomainBatches | StreamBatches
+        if settings.domains:
+            batches = DomainBatches([self.examples[clip].group for clip in self.train.clip], settings.domains, *place)
+        else:
+            classes = self._train_classes() if settings.undersample else None
+            batches = StreamBatches(len(self.train), settings.batch_size, *place, classes)
         return DataLoader(self.train, batch_sampler=batches, collate_fn=_as_cut)
 
     def _train_classes(self) -> Indices:

@@ -56,6 +56,7 @@ class TaskModule(pl.LightningModule, ABC):
         self.configure_frontend()
         self.configure_backbone()
         self.configure_head()
+        self.configure_adaptation()
         self.configure_loss()
         self.configure_metrics()
         self.scores: Scores = {}
@@ -81,14 +82,23 @@ class TaskModule(pl.LightningModule, ABC):
 
     def configure_head(self) -> None:
         """Set `head`, sized by what the backbone gives for one silent clip."""
-        output = self._network_output(self.example_input())
-        self.head = self.recipe.head(output.shape[-1] if output.ndim == 3 else output.shape[1], len(self.classes))
+        self.head = self.recipe.head(self._embedding_size(), len(self.classes))
+
+    def configure_adaptation(self) -> None:
+        """Set `adaptation`, which may hold networks of its own, sized by what the backbone gives; None without one."""
+        self.adaptation = self.recipe.adaptation
+        if self.adaptation is not None:
+            self.adaptation.configure(self.backbone, self._embedding_size())
 
     def configure_loss(self) -> None:
         """Set `loss`."""
         self.loss = self.recipe.loss
-        if getattr(self.loss, "on", "clips") == "frames" and not self.has_frames:
+        on_frames = getattr(self.loss, "on", "clips") == "frames"
+        if on_frames and not self.has_frames:
             raise InputError(f"{type(self.loss).__name__} needs frames", "loss", "this task classifies clips")
+        if self.adaptation is not None and (on_frames or getattr(self.loss, "weighted", False)):
+            what = f"{type(self.loss).__name__} wants more than logits and targets of clips"
+            raise InputError(what, "loss", "take another one with an adaptation, e.g. torch.nn.CrossEntropyLoss")
 
     def configure_metrics(self) -> None:
         """Set `predictions`, which collects what evaluation steps give."""
@@ -164,9 +174,15 @@ class TaskModule(pl.LightningModule, ABC):
         choose: Callable[[str], str] | None = getattr(self.frontend, "engine_on", None)
         return choose(device_type) if choose is not None and self.backbone.input == "features" else "none"
 
+    @property
+    def n_parameters(self) -> int:
+        """Trainable parameters of the network; what an adaptation holds beside it takes no part in a prediction."""
+        beside = count_parameters(self.adaptation) if self.adaptation is not None else 0
+        return count_parameters(self) - beside
+
     def count(self) -> tuple[int, int]:
-        """Trainable parameters, and multiply-accumulates of the network (without front end) for one clip."""
-        return count_parameters(self), count_macs(_Network(self.backbone, self.head), self.example_input())
+        """`n_parameters`, and multiply-accumulates of the network (without front end) for one clip."""
+        return self.n_parameters, count_macs(_Network(self.backbone, self.head), self.example_input())
 
     def network_input(self, waveform: Tensor, lengths: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the backbone gets, each clip's share of real audio `(batch,)`, and the targets.
@@ -197,6 +213,10 @@ class TaskModule(pl.LightningModule, ABC):
                 if augmentation.domain == domain:
                     x, lengths, target = augmentation(x, lengths, target)
         return x, lengths, target
+
+    def _embedding_size(self) -> int:
+        output = self._network_output(self.example_input())
+        return output.shape[-1] if output.ndim == 3 else output.shape[1]
 
     def _network_output(self, x: Tensor) -> Tensor:
         modes = {module: module.training for module in self.backbone.modules()}
@@ -233,7 +253,11 @@ class TaskModule(pl.LightningModule, ABC):
         return self(x, valid)  # type: ignore[no-any-return]
 
     def on_fit_start(self) -> None:
-        """Fit normalisation on the training windows, once."""
+        """Fit normalisation on the training windows, once; note which clips an adaptation has labels of."""
+        if self.adaptation is not None:
+            examples = self.trainer.datamodule.examples  # type: ignore[attr-defined]
+            source = [example.group == self.adaptation.source for example in examples]
+            self._of_source = torch.tensor(source, device=self.device)
         for index, transform in enumerate(self.transforms):
             if isinstance(transform, Fittable) and not transform.fitted:
                 transform.fit(self._training_features(index))
@@ -255,9 +279,13 @@ class TaskModule(pl.LightningModule, ABC):
         # Augmentations that mix clips mix weights as they mix targets, so one is a column of the other meanwhile.
         labels = torch.cat([batch["target"], batch["weight"][:, None]], dim=1)
         x, valid, labels = self.network_input(_waveform(batch), batch["length"], labels)
-        loss = self._loss(self(x, valid), labels[:, :-1], valid, labels[:, -1])
-        self.log("train/loss", loss, prog_bar=True)
-        return loss
+        target, weight = labels[:, :-1], labels[:, -1]
+        if self.adaptation is None:
+            losses = {"loss": self._loss(self(x, valid), target, valid, weight)}
+        else:
+            losses = self.adaptation(self, x, valid, target, self._of_source[batch["clip"]], self.global_step)
+        self.log_dict({f"train/{name}": value for name, value in losses.items()}, prog_bar=True)
+        return losses["loss"]
 
     def _loss(self, outputs: Outputs, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
         with torch.autocast(self.device.type, enabled=False):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from benchmark.data.datamodule import DataSettings
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from benchmark.recipe import Recipe, RecipeConfig, load_recipe, merge
 from benchmark.registry import get_task

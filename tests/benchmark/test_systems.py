@@ -9,7 +9,7 @@ import tiny_systems as tiny
 import torch
 from helpers import mini_data
 
-from benchmark.data.datamodule import DataSettings
+from benchmark.data.settings import DataSettings
 from benchmark.fitting import Fitting
 from benchmark.frontends import Standardize
 from benchmark.metrics.clips import table_of

@@ -8,12 +8,12 @@ from helpers import mini_data
 
 from benchmark.data.datamodule import (
     ClipDataModule,
-    DataSettings,
     Example,
     Inventory,
     Labels,
     window_starts,
 )
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions
 from benchmark.registry import get_task

@@ -1,11 +1,15 @@
 """Batches with a fixed number of clips of each domain."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from helpers import mini_data
 
 from benchmark.data.domains import DomainBatches
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
+from benchmark.registry import get_task
 
 DOMAINS = ["b", *"aaaaaaaaaaaaaaaaaaaa", "b", "c", "c", "c", "b", "d"]
 SIZES = {"a": 10, "b": 3, "c": 3}
@@ -63,3 +67,15 @@ def test_impossible_batches_are_refused():
         DomainBatches(DOMAINS, {}, seed=0)
     with pytest.raises(InputError, match="cannot be shared by 2 devices"):
         DomainBatches(DOMAINS, SIZES, seed=0, world=2)
+
+
+def test_training_batches_are_of_the_named_domains_and_statistics_of_all():
+    settings = {"sample_rate": 8000, "clip_seconds": 1, "batch_size": 5, "domains": {"warblrb10k": 4, "ff1010bird": 1}}
+    data = mini_data(get_task("bad"), DataSettings(**settings), "random-3-fold", "1")
+    data.trainer = SimpleNamespace(global_step=0, global_rank=0, world_size=1)
+    data.prepare_data()
+    data.setup()
+    for _, batch in zip(range(20), data.train_dataloader(), strict=False):
+        assert [data.examples[clip].group for clip in batch["clip"]] == ["warblrb10k"] * 4 + ["ff1010bird"]
+    assert {data.examples[clip].group for clip in data.train.clip} == {"warblrb10k", "ff1010bird", "BirdVox-DCASE-20k"}
+    assert sum(len(batch["clip"]) for batch in data.statistics_dataloader()) == len(data.train)

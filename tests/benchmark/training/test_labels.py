@@ -7,7 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from benchmark.data.datamodule import DataSettings, Example, Labels
+from benchmark.data.datamodule import Example, Labels
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions, ClipTable
 from benchmark.training.labels import Predict, PseudoTags, best_thresholds

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.data.datamodule import DataSettings
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from tasks.asc.datamodule import SceneDataModule
 from tasks.asc.mini import Row, write_lists, write_mini

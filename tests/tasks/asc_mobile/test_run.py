@@ -7,7 +7,7 @@ import pytest
 from helpers import mini_data, read_records
 
 from benchmark.cli import main
-from benchmark.data.datamodule import DataSettings
+from benchmark.data.settings import DataSettings
 from benchmark.paths import runs_root
 from benchmark.plan import RunOptions, make_plan, write_mini
 from benchmark.registry import get_task

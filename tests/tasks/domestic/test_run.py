@@ -9,7 +9,7 @@ import soundfile
 from helpers import read_records
 
 from benchmark.cli import main
-from benchmark.data.datamodule import DataSettings
+from benchmark.data.settings import DataSettings
 from benchmark.paths import runs_root
 from benchmark.plan import write_mini
 from benchmark.recipe import load_recipe

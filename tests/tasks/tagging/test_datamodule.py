@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmark.data.datamodule import DataSettings, window_starts
+from benchmark.data.datamodule import window_starts
+from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from benchmark.recipe import load_recipe
 from benchmark.registry import get_task

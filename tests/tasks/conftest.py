@@ -15,11 +15,9 @@ def task(request):
 
 
 @pytest.fixture(scope="module")
-def root(task, shared_cache):
+def root(task):
     """The task's miniature, to be read only."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
-        return write_mini(task)
+    return write_mini(task)
 
 
 @pytest.fixture(scope="module")

@@ -92,11 +92,12 @@ class ConvRecurrent(nn.Module):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
+        own = type(self).__name__
         for name, value in (("dropout", dropout), ("input_dropout", input_dropout)):
             if not 0 <= value < 1:
-                raise InputError(f"{name} must be in [0, 1), not {value}", f"ConvRecurrent.{name}")
+                raise InputError(f"{name} must be in [0, 1), not {value}", f"{own}.{name}")
         if not blocks:
-            raise InputError("there is no block", "ConvRecurrent.blocks", "give at least one")
+            raise InputError("there is no block", f"{own}.blocks", "give at least one")
         if cell is None and gated:
             raise InputError("nothing is there to be gated", "ConvRecurrent.cell, ConvRecurrent.gated")
         self.n_mels, bins = n_mels, n_mels
@@ -107,7 +108,7 @@ class ConvRecurrent(nn.Module):
             in_channels, bins = block.channels, bins // block.pool
         if not bins:
             pools = tuple(block.pool for block in blocks)
-            raise InputError(f"{n_mels} bins are too few for poolings by {pools}", "ConvRecurrent.n_mels")
+            raise InputError(f"{n_mels} bins are too few for poolings by {pools}", f"{own}.n_mels")
         self.input_dropout = nn.Dropout1d(input_dropout)
         self.recurrent = None if cell is None else recurrent(cell, in_channels * bins, hidden)
         self.gate = recurrent(cell, in_channels * bins, hidden) if cell is not None and gated else None
@@ -125,7 +126,8 @@ class ConvRecurrent(nn.Module):
             InputError: The features have another number of bins.
         """
         if features.shape[3] != self.n_mels:
-            raise InputError(f"{features.shape[3]} bins, not {self.n_mels}", "backbone", "set ConvRecurrent.n_mels")
+            remedy = f"set {type(self).__name__}.n_mels"
+            raise InputError(f"{features.shape[3]} bins, not {self.n_mels}", "backbone", remedy)
         x: Tensor = self.blocks(features)
         if self.recurrent is None:
             return x

@@ -1,10 +1,9 @@
 """A head with a feature map for each class, whose mean is the class's logit."""
 
-import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
-from benchmark.heads.pooling import valid_frames
+from benchmark.heads.pooling import frames_and_padding
 
 
 class ClassMaps(nn.Module):
@@ -43,9 +42,8 @@ class ClassMaps(nn.Module):
             InputError: `x` is not of rank 4.
         """
         logits = self.frame_logits(x)
-        frames = valid_frames(x.new_ones(len(x)) if valid is None else valid, logits.shape[1])
-        padding = (torch.arange(logits.shape[1], device=x.device) >= frames[:, None])[:, :, None]
-        return logits.masked_fill(padding, 0.0).sum(1) / frames[:, None]
+        frames, padding = frames_and_padding(logits, valid)
+        return logits.masked_fill(padding[:, :, None], 0.0).sum(1) / frames[:, None]
 
     def frame_logits(self, x: Tensor) -> Tensor:
         """Logits `(batch, time, n_classes)`: the mean over frequency alone.

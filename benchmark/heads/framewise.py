@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.errors import InputError
-from benchmark.heads.pooling import GlobalPool, classifier, valid_frames
+from benchmark.heads.pooling import GlobalPool, classifier, frames_and_padding
 
 
 class FrequencyMaxTimeMean(GlobalPool):
@@ -54,13 +54,15 @@ class MeanProbability(nn.Module):
             InputError: `x` is not of rank 3.
         """
         logits = self.frame_logits(x)
-        frames = valid_frames(x.new_ones(len(x)) if valid is None else valid, x.shape[1])
-        padding = (torch.arange(x.shape[1], device=x.device) >= frames[:, None])[:, :, None]
-        # log p - log(1 - p) of the mean p, from logarithms throughout: saturated frames give finite logits.
-        present, absent = (
-            F.logsigmoid(signed).masked_fill(padding, -torch.inf).logsumexp(1) for signed in (logits, -logits)
-        )
+        _, padding = frames_and_padding(x, valid)
+        weights = self.log_weights(x).masked_fill(padding[:, :, None], -torch.inf)
+        # log p - log(1 - p): 1 - p is the same mean of the frames' 1 - p, and logarithms keep saturated frames finite.
+        present, absent = ((F.logsigmoid(signed) + weights).logsumexp(1) for signed in (logits, -logits))
         return present - absent
+
+    def log_weights(self, x: Tensor) -> Tensor:
+        """Logarithms of the frames' weights in the mean, up to a constant: `(batch, time, 1 or n_classes)`."""
+        return x.new_zeros(*x.shape[:2], 1)
 
     def frame_logits(self, x: Tensor) -> Tensor:
         """Logits `(batch, time, n_classes)` of `x` `(batch, time, dim)`.
@@ -69,7 +71,6 @@ class MeanProbability(nn.Module):
             InputError: `x` is not of rank 3.
         """
         if x.ndim != 3:
-            raise InputError(
-                f"MeanProbability got shape {tuple(x.shape)}", "head", "the backbone must give (batch, time, dim)"
-            )
+            what = f"{type(self).__name__} got shape {tuple(x.shape)}"
+            raise InputError(what, "head", "the backbone must give (batch, time, dim)")
         return self.classifier(x)  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
-from benchmark.heads.pooling import Init, classifier, valid_frames
+from benchmark.heads.pooling import Init, classifier, frames_and_padding
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -104,10 +104,9 @@ class MeanSoftmax(MLP):
         if x.ndim != 3:
             what = f"MeanSoftmax got shape {tuple(x.shape)}"
             raise InputError(what, "head", "the backbone must give (batch, time, dim)")
-        elements = valid_frames(x.new_ones(len(x)) if valid is None else valid, x.shape[1])[:, None]
-        padding = torch.arange(x.shape[1], device=x.device) >= elements
+        elements, padding = frames_and_padding(x, valid)
         logarithms: Tensor = self.classifier(self.hidden(x)).log_softmax(2)
-        return logarithms.masked_fill(padding[:, :, None], -torch.inf).logsumexp(1) - elements.log()
+        return logarithms.masked_fill(padding[:, :, None], -torch.inf).logsumexp(1) - elements[:, None].log()
 
 
 def _linear(dim: int, width: int, init: Init | Literal["torch"]) -> nn.Linear:

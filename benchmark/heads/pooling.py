@@ -26,6 +26,20 @@ def valid_frames(valid: Tensor, frames: int) -> Tensor:
     return ((valid - 2e-7) * frames).ceil().long().clamp(1, frames)
 
 
+def frames_and_padding(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """How many frames of each clip see real audio, and where the others are.
+
+    Args:
+        x: `(batch, time, ...)`.
+        valid: Share of the time axis that is real audio, `(batch,)`; nothing: all.
+
+    Returns:
+        int64 `(batch,)`, at least 1, and bool `(batch, time)`, true where a frame is padding.
+    """
+    frames = valid_frames(x.new_ones(len(x)) if valid is None else valid, x.shape[1])
+    return frames, torch.arange(x.shape[1], device=x.device) >= frames[:, None]
+
+
 class GlobalPool(nn.Module, ABC):
     """Pools all that is not padding to one vector, then a linear layer; also frame by frame.
 
@@ -53,8 +67,7 @@ class GlobalPool(nn.Module, ABC):
             InputError: `x` has another rank.
         """
         x = self._as_map(x)
-        frames = valid_frames(x.new_ones(len(x)) if valid is None else valid, x.shape[1])
-        padding = torch.arange(x.shape[1], device=x.device) >= frames[:, None]
+        frames, padding = frames_and_padding(x, valid)
         return self.classifier(self.pool(x, padding[:, :, None, None], frames))  # type: ignore[no-any-return]
 
     def frame_logits(self, x: Tensor) -> Tensor:

@@ -31,11 +31,10 @@ TRAININGS = [f"{stage}.{member}.part{part}" for stage in ("one", "two") for memb
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory, shared_cache):
+def earlier(tmp_path_factory):
     """A whole run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DCASE_BENCH_RUNS", str(tmp_path_factory.mktemp("artifacts-runs")))
-        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
         tiny.install(patch, tmp_path_factory.mktemp("artifacts") / "bad")(**SYSTEM)
         assert tiny.run() == 0
         return SimpleNamespace(runs=runs_root(), **vars(tiny.newest()))
@@ -245,7 +244,7 @@ tiny.kill_often(Path(sys.argv[2]), int(sys.argv[3]), seed=0)
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_as_if_undisturbed(tmp_path, shared_cache):
+def test_a_run_killed_at_random_moments_ends_as_if_undisturbed(tmp_path):
     """In a process that forks one for each start, so that a start imports nothing."""
     here = Path(tiny.__file__).parent
     words = [sys.executable, "-c", SERVER, str(here), str(tmp_path), str(KILLS)]

@@ -16,12 +16,11 @@ WORDS = ["run", "--task", "bad", "--system", "logistic-regression", "--data", "m
 
 
 @pytest.fixture(scope="module")
-def finished_run(tmp_path_factory, shared_cache):
+def finished_run(tmp_path_factory):
     """The runs folder of one finished run."""
     with pytest.MonkeyPatch.context() as patch:
         runs = tmp_path_factory.mktemp("predict-runs")
         patch.setenv("DCASE_BENCH_RUNS", str(runs))
-        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
         assert main(WORDS) == 0
     return runs
 
@@ -126,12 +125,11 @@ SMALL += ["--trainer.max_steps", "6", "--selection.monitor", "null", "--data.val
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory, shared_cache):
+def detector(tmp_path_factory):
     """The folder of a finished run that detects events, whatever they are."""
     with pytest.MonkeyPatch.context() as patch:
         runs = tmp_path_factory.mktemp("detection-runs")
         patch.setenv("DCASE_BENCH_RUNS", str(runs))
-        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
         assert main(["run", "--task", "sed", "--system", "baseline-crnn", "--data", "mini", *SMALL]) == 0
     (record,) = runs.glob("*/*/*/record.json")
     return record.parent

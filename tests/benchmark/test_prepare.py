@@ -25,13 +25,8 @@ ESC, PROTOCOL = get_task("esc"), "esc10-5-fold"
 
 
 @pytest.fixture(scope="module")
-def mini(shared_cache):
-    before = os.environ.get("DCASE_BENCH_CACHE")
-    os.environ["DCASE_BENCH_CACHE"] = str(shared_cache)
-    try:
-        return write_mini(ESC)
-    finally:
-        os.environ.pop("DCASE_BENCH_CACHE") if before is None else os.environ.update(DCASE_BENCH_CACHE=before)
+def mini():
+    return write_mini(ESC)
 
 
 @pytest.fixture

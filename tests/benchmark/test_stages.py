@@ -102,7 +102,7 @@ def trained(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, shared_cache):
+def undisturbed(tmp_path_factory):
     """A whole run: its folder, its record, its steps, and what its second stage learnt from."""
     seen = {}
     original = labels.PseudoTags.relabel
@@ -115,7 +115,6 @@ def undisturbed(tmp_path_factory, shared_cache):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DCASE_BENCH_RUNS", str(tmp_path_factory.mktemp("stages-runs")))
-        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
         patch.setattr(labels.PseudoTags, "relabel", watched)
         install(patch, tmp_path_factory.mktemp("stages") / "bad")
         steps = watch(patch)

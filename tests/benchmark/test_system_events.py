@@ -43,11 +43,10 @@ def test_networks_whose_frames_are_other_times_are_not_joined(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def detector(tmp_path_factory, shared_cache):
+def detector(tmp_path_factory):
     """2 members x 2 folds of a system that detects events, fused; and how to run it again, without training a step."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DCASE_BENCH_RUNS", str(tmp_path_factory.mktemp("systems-runs")))
-        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
         write = tiny.install(patch, tmp_path_factory.mktemp("systems") / "sed", tiny.SED)
         write(
             members={

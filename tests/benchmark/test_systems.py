@@ -61,7 +61,7 @@ def write(monkeypatch, tmp_path):
     return tiny.install(monkeypatch, tmp_path / "bad")
 
 
-def whole_run(tmp_path_factory, shared_cache, **keys):
+def whole_run(tmp_path_factory, **keys):
     """A run: what it left, its steps, and of each training its labels, its data, its first weights and their losses."""
     learnt, fitted, original, fit = {}, [], Fitting.train, Standardize.fit
 
@@ -80,7 +80,6 @@ def whole_run(tmp_path_factory, shared_cache, **keys):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DCASE_BENCH_RUNS", str(tmp_path_factory.mktemp("systems-runs")))
-        patch.setenv("DCASE_BENCH_CACHE", str(shared_cache))
         patch.setattr(Fitting, "train", watched)
         patch.setattr(Standardize, "fit", watched_fit)
         tiny.install(patch, tmp_path_factory.mktemp("systems") / "bad")(**keys)
@@ -92,15 +91,15 @@ def whole_run(tmp_path_factory, shared_cache, **keys):
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory, shared_cache):
+def grid(tmp_path_factory):
     """2 members x 3 folds x 2 stages, fused."""
-    return whole_run(tmp_path_factory, shared_cache, **GRID)
+    return whole_run(tmp_path_factory, **GRID)
 
 
 @pytest.fixture(scope="module")
-def relabelled(tmp_path_factory, shared_cache):
+def relabelled(tmp_path_factory):
     """Three stages that learn the tags of the one before."""
-    return whole_run(tmp_path_factory, shared_cache, **LABELS)
+    return whole_run(tmp_path_factory, **LABELS)
 
 
 def held_out(run, name):

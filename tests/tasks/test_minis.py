@@ -1,4 +1,4 @@
-"""The same seed gives the same miniature in every process."""
+"""What holds for every miniature in a process of its own."""
 
 import os
 import subprocess
@@ -7,8 +7,6 @@ import sys
 import pytest
 
 from benchmark.registry import all_tasks
-
-pytestmark = pytest.mark.slow
 
 CODE = """
 import hashlib, sys
@@ -28,6 +26,14 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.parametrize("name", sorted(all_tasks()))
+def test_making_it_does_not_import_torch(name):
+    module = all_tasks()[name].mini.rpartition(".")[0]
+    check = f"import {module}, sys; sys.exit(any(name in sys.modules for name in ('torch', 'pandas')))"
+    assert subprocess.run([sys.executable, "-c", check], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(all_tasks()))
 def test_a_miniature_does_not_depend_on_the_process(name, tmp_path):
     found = set()

@@ -13,8 +13,8 @@ def test_parameters_of_the_card():
     """126,090 with the dense layer: PyTorch's second GRU bias makes up for the running statistics of the card."""
     network = torch.nn.Sequential(CRNN(), MeanProbability(128, 10))
     assert count_parameters(network) == 126_090
-    assert [count_parameters(layer) for layer in network[0].layers] == [640 + 128, 36_928 + 128, 36_928 + 128]
-    assert count_parameters(network[0].gru) == 49_536 + 2 * 3 * 64
+    assert [count_parameters(layer) for layer in network[0].blocks] == [640 + 128, 36_928 + 128, 36_928 + 128]
+    assert count_parameters(network[0].recurrent) == 49_536 + 2 * 3 * 64
     assert count_parameters(network[1]) == 1_290
 
 
@@ -26,7 +26,7 @@ def test_every_frame_is_kept():
 def test_normalisation_has_the_constants_of_the_framework_of_the_source():
     torch.manual_seed(0)
     network = CRNN()
-    convolution, norm = network.layers[0][:2]
+    convolution, norm = network.blocks[0][:2]
     x = torch.randn(4, 1, 20, 64)
     network(x)
     torch.testing.assert_close(norm.running_mean, 0.01 * convolution(x).mean((0, 2, 3)))
@@ -34,13 +34,13 @@ def test_normalisation_has_the_constants_of_the_framework_of_the_source():
     norm.running_var.fill_(0.003)
     ones = torch.ones(1, 64, 1, 1)
     torch.testing.assert_close(norm.eval()(ones), ones * 0.004**-0.5)
-    assert CRNN(momentum=0.1).layers[2][1].momentum == 0.1
+    assert CRNN(momentum=0.1).blocks[2][1].momentum == 0.1
 
 
 def test_weights_of_the_three_gates_start_as_one_matrix():
     """The kernels of the source's framework are (64, 192), with bounds and orthogonal rows of that shape."""
     torch.manual_seed(0)
-    gru = CRNN().gru
+    gru = CRNN().recurrent
     for direction in ("l0", "l0_reverse"):
         recurrent = getattr(gru, f"weight_hh_{direction}")
         torch.testing.assert_close(recurrent.T @ recurrent, torch.eye(64), rtol=0, atol=1e-5)
@@ -65,8 +65,8 @@ def test_the_input_dropout_of_the_gru_is_one_mask_for_all_frames():
     torch.manual_seed(0)
     seen = []
     network = CRNN()
-    network.gru.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    network.layers = torch.nn.Sequential()
+    network.recurrent.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.blocks = torch.nn.Sequential()
     network(torch.ones(2, 1, 9, 64))
     (dropped,) = seen
     assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))

@@ -15,7 +15,6 @@ from fetching import (
     quick_hosts,
     ranges,
     refuse,
-    serving,
     start_alone,
     wrong_name,
 )
@@ -25,12 +24,6 @@ from benchmark.data import fetch as fetch_module
 from benchmark.data.fetch import fetch
 from benchmark.data.files import OfficialFile
 from benchmark.errors import BenchmarkError
-
-
-@pytest.fixture
-def server(monkeypatch):
-    with serving(monkeypatch) as server:
-        yield server
 
 
 def test_a_file_arrives_whole(server, tmp_path):

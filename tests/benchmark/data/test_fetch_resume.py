@@ -17,17 +17,10 @@ from fetching import (
     quick_hosts,
     ranges,
     refuse,
-    serving,
     start_alone,
     wrong_name,
 )
 from server import Fault
-
-
-@pytest.fixture
-def server(monkeypatch):
-    with serving(monkeypatch) as server:
-        yield server
 
 
 @pytest.mark.parametrize(("size", "step"), [(300, 1), (None, 7)])

@@ -5,19 +5,13 @@ from itertools import pairwise
 
 import pytest
 import requests
-from fetching import CONTENT, OTHER, PATH, SPEED, assert_is, get, official, quick_hosts, ranges, refuse, serving
+from fetching import CONTENT, OTHER, PATH, SPEED, assert_is, get, official, quick_hosts, ranges, refuse
 from server import Fault, Server
 
 from benchmark.data import hosts as hosts_module
 from benchmark.data.fetch import fetch
 from benchmark.data.hosts import Hosts, Patience
 from benchmark.errors import Interrupted
-
-
-@pytest.fixture
-def server(monkeypatch):
-    with serving(monkeypatch) as server:
-        yield server
 
 
 def test_a_host_that_never_answered_is_given_up_sooner(tmp_path):

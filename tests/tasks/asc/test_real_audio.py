@@ -1,23 +1,11 @@
 """The task on real audio in the official layout; needs the reference pool."""
 
-import subprocess
-import sys
-
 import pytest
 from helpers import read_records
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
 from tasks.asc.datamodule import SceneDataModule
-
-
-@pytest.fixture(scope="module")
-def real_audio(reference, tmp_path_factory):
-    """Both corpora, built from the pool."""
-    folder = tmp_path_factory.mktemp("real")
-    command = [sys.executable, str(reference / "realdata" / "build.py"), "--out", str(folder), "--only", "asc"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
 
 
 @pytest.mark.slow

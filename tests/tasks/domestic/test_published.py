@@ -1,10 +1,9 @@
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from published_checks import assert_fraction, find, label, rows_of
 
-import tasks
-from benchmark.published import read_published
+from tasks.domestic.official import CLASSES
 
 RESULTS_PAGE = "DCASE 2018 task 5 results page"
 README = "dcase2018_baseline repository README of task 5"
@@ -19,17 +18,6 @@ CELLS = {
     (SURREY, "text"): 2,  # 87.75 85.73
     (CHEW, "text"): 1,  # 92.19
 }
-CLASSES = (
-    "absence",
-    "cooking",
-    "dishwashing",
-    "eating",
-    "other",
-    "social_activity",
-    "vacuum_cleaner",
-    "watching_tv",
-    "working",
-)
 FAMILIES = ("f1",)
 FOLDS = ("1", "2", "3", "4")
 METRICS = {"f1", "f1/known", "f1/unknown", *(f"f1/{fold}" for fold in FOLDS)}
@@ -38,17 +26,11 @@ SELECTIONS = {"none", "unknown"}
 PROTOCOLS = {"4-fold", "evaluation", "unstated"}
 COLUMNS = [("baseline", "f1"), *((s, m) for s in ("cnn4", "cnn8") for m in ("f1", *(f"f1/{fold}" for fold in FOLDS)))]
 
-ROWS = read_published(Path(tasks.__file__).parent / "domestic" / "published.csv")
+ROWS = rows_of("domestic")
 
 
 def _find(system, metric, source, table, class_name=""):
-    found = [
-        r
-        for r in ROWS
-        if (r.system, r.metric, r.source, r.table, r.class_name) == (system, metric, source, table, class_name)
-    ]
-    assert len(found) == 1, found
-    return found[0]
+    return find(ROWS, system=system, metric=metric, source=source, table=table, class_name=class_name)
 
 
 def test_every_cell_of_every_table_is_a_row():
@@ -56,10 +38,9 @@ def test_every_cell_of_every_table_is_a_row():
     assert len(ROWS) == 132
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.system}-{row.metric}-{row.class_name}-{row.printed}")
+@pytest.mark.parametrize("row", ROWS, ids=label)
 def test_value_is_the_printed_number_as_a_fraction(row):
-    assert 0 <= row.value <= 1
-    assert row.value == pytest.approx(float(row.printed.removesuffix("%")) / 100, abs=1e-12)
+    assert_fraction(row, per_cent=True)
     assert row.std is None
 
 
@@ -80,13 +61,6 @@ def test_roles_are_the_challenges():
     # No source at hand names the winner.
     assert {row.system for row in ROWS if row.role == "entry"} == {"cnn4", "cnn8", "inoue-ibm", "chew-ensemble"}
     assert not [row for row in ROWS if row.role == "winner"]
-
-
-def test_no_number_stands_twice():
-    keys = Counter(
-        (row.system, row.metric, row.class_name, row.split, row.protocol, row.source, row.table) for row in ROWS
-    )
-    assert [key for key, count in keys.items() if count > 1] == []
 
 
 def test_split_and_protocol_go_together():

@@ -1,23 +1,11 @@
 """The task on real audio in the official layout; needs the reference pool."""
 
-import subprocess
-import sys
-
 import pytest
 from helpers import read_records
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
 from tasks.domestic.datamodule import DomesticDataModule
-
-
-@pytest.fixture(scope="module")
-def real_audio(reference, tmp_path_factory):
-    """Both sets, built from the pool; cooking and watching_tv have no segment."""
-    folder = tmp_path_factory.mktemp("real")
-    command = [sys.executable, str(reference / "realdata" / "build.py"), "--out", str(folder), "--only", "domestic"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
 
 
 @pytest.mark.slow
@@ -32,6 +20,7 @@ def test_both_protocols_read_it(real_audio):
 
 @pytest.mark.slow
 def test_a_short_run_learns_and_leaves_absent_classes_undefined(real_audio, capsys):
+    """Of cooking and watching_tv there is no segment."""
     words = ["run", "--task", "domestic", "--system", "baseline", "--data", str(real_audio), "--fold", "1"]
     short = ["--trainer.max_steps", "40", "--trainer.val_every", "20", "--data.batch_size", "28"]
     faster = ["--optimizer.init_args.lr", "0.003", "--backbone.init_args.momentum", "0.1"]

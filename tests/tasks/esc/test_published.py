@@ -1,15 +1,13 @@
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from published_checks import assert_fraction, label, rows_of
 
-import tasks.esc
-from benchmark.published import read_published
 from tasks.esc.official import CLASSES
 
 DATASET = "ESC: Dataset for Environmental Sound Classification"
 CONVNET = "Environmental Sound Classification with Convolutional Neural Networks"
-ROWS = read_published(Path(tasks.esc.__file__).parent / "published.csv")
+ROWS = rows_of("esc")
 
 
 def test_rows_are_counted():
@@ -20,9 +18,9 @@ def test_rows_are_counted():
     assert {row.protocol for row in ROWS} == set(CLASSES)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.system}-{row.printed}")
+@pytest.mark.parametrize("row", ROWS, ids=label)
 def test_value_is_the_printed_number_as_a_fraction(row):
-    assert row.value == pytest.approx(float(row.printed.removesuffix("%")) / 100, abs=1e-12)
+    assert_fraction(row, per_cent=True)
     assert (row.metric, row.class_name, row.split, row.std) == ("accuracy", "", "development", None)
 
 

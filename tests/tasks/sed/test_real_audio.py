@@ -1,24 +1,11 @@
 """The task on real audio in the official layout; needs the reference pool."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from helpers import read_records
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
 from tasks.sed.datamodule import SoundEventDataModule
-
-
-@pytest.fixture(scope="module")
-def real_audio(reference, tmp_path_factory):
-    """The lists and their clips, built from the pool."""
-    folder: Path = tmp_path_factory.mktemp("real")
-    command = [sys.executable, str(reference / "realdata" / "build.py"), "--out", str(folder), "--only", "sed"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
 
 
 def test_lists_and_audio_are_read(real_audio):

@@ -1,7 +1,5 @@
 """The task on genuine clips in the official layout; needs the reference pool."""
 
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -12,16 +10,8 @@ from benchmark.paths import runs_root
 from tasks.tagging.datamodule import TaggingDataModule
 
 
-@pytest.fixture(scope="module")
-def real_audio(reference, tmp_path_factory):
-    """Ten of the classes, built from the pool."""
-    folder = tmp_path_factory.mktemp("real")
-    command = [sys.executable, str(reference / "realdata" / "build.py"), "--out", str(folder), "--only", "tagging"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
-
-
 def test_the_folder_is_read(real_audio):
+    """Ten of the classes."""
     found = TaggingDataModule.take_stock(real_audio, "stop", "official-test")
     groups = Counter(example.group for example in found.examples)
     assert groups == {"verified": 110, "public": 10, "private": 40}

@@ -1,8 +1,5 @@
 """The task on real audio in the official layout; needs the reference pool."""
 
-import subprocess
-import sys
-
 import pytest
 from helpers import read_records
 
@@ -10,15 +7,6 @@ from benchmark.cli import main
 from benchmark.paths import runs_root
 from tasks.ust.datamodule import UrbanDataModule
 from tasks.ust.official import FOLDER, GROUPS, gather_clips, read_annotations
-
-
-@pytest.fixture(scope="module")
-def real_audio(reference, tmp_path_factory):
-    """Sixty training and thirty validation clips, built from the pool."""
-    folder = tmp_path_factory.mktemp("real")
-    command = [sys.executable, str(reference / "realdata" / "build.py"), "--out", str(folder), "--only", "ust"]
-    subprocess.run(command, check=True, capture_output=True)
-    return folder
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ class Task:
         mini_version: Changes when the mini variant does.
         scorer: Import path of the function `(reference, predictions, **options)` that scores official files; its
             keyword parameters are further files, which become options of the command line.
+        rescorer: Import path of the `benchmark.predictions.Rescorer` by which runs are scored.
         licence: Licence of the data.
         citation: Who to cite for the data.
         url: The challenge's page.
@@ -56,6 +57,7 @@ class Task:
     mini: str
     mini_version: int
     scorer: str
+    rescorer: str
     licence: str
     citation: str
     url: str

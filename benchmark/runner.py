@@ -196,14 +196,7 @@ class Run:
                 "frame_counts": np.array([len(part) for part in table.frames]),
                 "frame_seconds": module.frame_seconds,
             }
-        np.savez_compressed(
-            self.folder.path / "predictions.npz",
-            clip_id=np.array([e.clip_id for e in examples]),
-            group=np.array([e.group for e in examples]),
-            target=table.target,
-            probabilities=table.probability,
-            **frames,
-        )
+        module.stored(table, examples).write(self.folder.path, **frames)
         data.write_submission(self.folder.path / "submission.csv", table, examples, module.decisions(table))
         self.folder.finish(record)
         picture = self.folder.path / "scores.png"

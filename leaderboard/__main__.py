@@ -1,12 +1,15 @@
-"""The command line: `python -m leaderboard [--out DIR]` and `python -m leaderboard submit RUN`.
+"""The command line: `python -m leaderboard [--out DIR]`, `… submit RUN` and `… compare A B`.
 
 Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong; 3 interrupted.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from rich.console import Console
 
 from benchmark.errors import exit_code
 from benchmark.paths import runs_root
@@ -14,8 +17,14 @@ from benchmark.published import read_published
 from benchmark.records import write_text
 from benchmark.registry import all_tasks
 from leaderboard import RECORDS, TABLES, load_runs
+from leaderboard.compare import compare, print_comparison
 from leaderboard.submit import submit
 from leaderboard.tables import render
+
+RUN = "a run's folder, a unique id prefix, a group (all its members) or `last`"
+COMPARE_EPILOG = """\
+The interval holds 95 % of the differences between resamples: clips are drawn with replacement, the same for A and B
+and for all seeds, and with three seeds or more the seeds too. Both must be runs of one task, protocol and data."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,13 +50,24 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     parser.set_defaults(command=write_tables)
     commands = parser.add_subparsers(metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
     text = "Copy a run's record into leaderboard/records."
-    sub = commands.add_parser("submit", help=text, description=text, allow_abbrev=False)
-    sub.add_argument(
-        "run", metavar="RUN", help="a run's folder, a unique id prefix, a group (all its members) or `last`"
-    )
-    sub.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+    sub = commands.add_parser("submit", help=text, description=text, parents=[shared], allow_abbrev=False)
+    sub.add_argument("run", metavar="RUN", help=RUN)
     sub.set_defaults(command=submit_runs)
+    text = "Compare two results on the same clips: difference, interval, p-value, wins and losses."
+    sub = commands.add_parser(
+        "compare", help=text, description=text, epilog=COMPARE_EPILOG, parents=[shared], allow_abbrev=False
+    )
+    sub.add_argument("a", metavar="A", help=RUN)
+    sub.add_argument("b", metavar="B", help="the same; runs of A and B are joined by fold and seed")
+    sub.add_argument(
+        "--score", default="", metavar="KEY", help="a score of the records (default: the task's main score)"
+    )
+    sub.add_argument("--resamples", type=int, default=1000, metavar="N", help="resamples to draw (default: 1000)")
+    sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    sub.set_defaults(command=compare_runs)
     return parser
 
 
@@ -76,6 +96,15 @@ def submit_runs(arguments: argparse.Namespace) -> None:
     for path in submit(runs_root(), arguments.run, RECORDS):
         sys.stdout.write(f"{_shown(path)}\n")
     sys.stdout.write("next: make leaderboard, then commit leaderboard/records and leaderboard/tables\n")
+
+
+def compare_runs(arguments: argparse.Namespace) -> None:
+    """`compare`."""
+    found = compare(runs_root(), arguments.a, arguments.b, arguments.score, arguments.resamples)
+    if arguments.json:
+        sys.stdout.write(json.dumps(found.as_dict(), allow_nan=False) + "\n")
+        return
+    print_comparison(Console(width=None if sys.stdout.isatty() else 140), found)
 
 
 def _write(path: Path, text: str) -> None:

@@ -28,23 +28,27 @@ Floats = npt.NDArray[np.float64]
 
 
 class Counts(NamedTuple):
-    """What a rule has counted.
+    """What a rule has counted in each file.
 
     Attributes:
-        reference: Events or active segments of the reference, ``(classes,)``.
-        system: Those of the system's output, ``(classes,)``.
-        hits: Those found in both, ``(classes,)``.
-        substitutions: Over all classes: something there, but of another class.
-        deletions: Over all classes: nothing in the output.
-        insertions: Over all classes: nothing in the reference.
+        reference: Events or active segments of the reference, ``(files, classes)``.
+        system: Those of the system's output, ``(files, classes)``.
+        hits: Those found in both, ``(files, classes)``.
+        substitutions: Over all classes: something there, but of another class, ``(files,)``.
+        deletions: Over all classes: nothing in the output, ``(files,)``.
+        insertions: Over all classes: nothing in the reference, ``(files,)``.
     """
 
     reference: Ints
     system: Ints
     hits: Ints
-    substitutions: int
-    deletions: int
-    insertions: int
+    substitutions: Ints
+    deletions: Ints
+    insertions: Ints
+
+    def take(self, files: Ints) -> "Counts":
+        """The counts of some files; one that is named twice counts twice."""
+        return Counts(*(part[files] for part in self))
 
 
 class _Table(NamedTuple):
@@ -81,7 +85,12 @@ def event_based_scores(reference: EventLists, predicted: EventLists, classes: Se
     Raises:
         InputError: A class is unknown, or a predicted file is not in the reference.
     """
-    return _scores("event", _count_events(*_tables(reference, predicted, classes), len(classes)), classes, 0.0)
+    return event_scores_of(count_events(reference, predicted, classes), classes)
+
+
+def event_scores_of(counts: Counts, classes: Sequence[str]) -> Scores:
+    """The scores of :func:`event_based_scores`, of what :func:`count_events` has counted."""
+    return _scores("event", counts, classes, 0.0)
 
 
 def segment_based_scores(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Scores:
@@ -101,7 +110,12 @@ def segment_based_scores(reference: EventLists, predicted: EventLists, classes: 
     Raises:
         InputError: A class is unknown, or a predicted file is not in the reference.
     """
-    return _scores("segment", _count_segments(*_tables(reference, predicted, classes), len(classes)), classes, None)
+    return segment_scores_of(count_segments(reference, predicted, classes), classes)
+
+
+def segment_scores_of(counts: Counts, classes: Sequence[str]) -> Scores:
+    """The scores of :func:`segment_based_scores`, of what :func:`count_segments` has counted."""
+    return _scores("segment", counts, classes, None)
 
 
 def tag_scores(target: npt.ArrayLike, probability: npt.ArrayLike, classes: Sequence[str]) -> Scores:
@@ -219,10 +233,12 @@ def _table(lists: EventLists, files: Mapping[str, int], labels: Mapping[str, int
     )
 
 
-def _count_events(reference: _Table, system: _Table, n_classes: int) -> Counts:
-    hits = np.zeros(n_classes, dtype=np.int64)
-    substitutions = 0
-    for truth, guess in _files_with_both(reference, system):
+def count_events(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Counts:
+    """Count by the rule of :func:`event_based_scores`; the files come in the order of the reference."""
+    shape = len(reference), len(classes)
+    truths, guesses = _tables(reference, predicted, classes)
+    hits, substitutions = np.zeros(shape, dtype=np.int64), np.zeros(shape[0], dtype=np.int64)
+    for file, truth, guess in _files_with_both(truths, guesses):
         onset_fits = np.abs(truth.onset[:, None] - guess.onset) <= COLLAR_SECONDS
         tolerance = np.maximum(COLLAR_SECONDS, OFFSET_SHARE * (truth.offset - truth.onset))
         fits = onset_fits & (np.abs(truth.offset[:, None] - guess.offset) <= tolerance[:, None])
@@ -231,29 +247,28 @@ def _count_events(reference: _Table, system: _Table, n_classes: int) -> Counts:
             neighbours.setdefault(column, []).append(row)
         pairs = maximum_matching(neighbours)
         rows, columns = list(pairs), list(pairs.values())
-        hits += np.bincount(truth.label[rows], minlength=n_classes)
+        hits[file] = np.bincount(truth.label[rows], minlength=shape[1])
         fits[rows], fits[:, columns] = False, False
-        substitutions += _first_come_first_served(fits)
-    found, total, there = int(hits.sum()), len(reference.label), len(system.label)
-    return Counts(
-        np.bincount(reference.label, minlength=n_classes),
-        np.bincount(system.label, minlength=n_classes),
-        hits,
-        substitutions,
-        total - found - substitutions,
-        there - found - substitutions,
-    )
+        substitutions[file] = _first_come_first_served(fits)
+    there, found = (_by_file(table.file, table.label, shape) for table in (truths, guesses))
+    fitting = hits.sum(axis=1) + substitutions
+    return Counts(there, found, hits, substitutions, there.sum(axis=1) - fitting, found.sum(axis=1) - fitting)
 
 
-def _files_with_both(reference: _Table, system: _Table) -> Iterator[tuple[_Table, _Table]]:
-    """Events of the reference and of the system, for each file that has some of both."""
+def _by_file(file: Ints, label: Ints, shape: tuple[int, int]) -> Ints:
+    """How many there are of each file and class, ``(files, classes)``."""
+    return np.bincount(file * shape[1] + label, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _files_with_both(reference: _Table, system: _Table) -> Iterator[tuple[int, _Table, _Table]]:
+    """Each file that has events of the reference and of the system, and these."""
     files = np.intersect1d(reference.file, system.file)
     bounds = [
         zip(np.searchsorted(table.file, files), np.searchsorted(table.file, files, "right"), strict=True)
         for table in (reference, system)
     ]
-    for (a, b), (c, d) in zip(*bounds, strict=True):
-        yield reference.between(a, b), system.between(c, d)
+    for file, (a, b), (c, d) in zip(files.tolist(), *bounds, strict=True):
+        yield file, reference.between(a, b), system.between(c, d)
 
 
 def _first_come_first_served(fits: npt.NDArray[np.bool_]) -> int:
@@ -267,24 +282,22 @@ def _first_come_first_served(fits: npt.NDArray[np.bool_]) -> int:
     return pairs
 
 
-def _count_segments(reference: _Table, system: _Table, n_classes: int) -> Counts:
-    truth, guess = _active(reference), _active(system)
+def count_segments(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Counts:
+    """Count by the rule of :func:`segment_based_scores`; the files come in the order of the reference."""
+    shape = len(reference), len(classes)
+    truth, guess = (_active(table) for table in _tables(reference, predicted, classes))
     both = np.unique(np.concatenate([truth, guess]), axis=0)
-    _, segment = np.unique(both[:, :2], axis=0, return_inverse=True)
+    segments, segment = np.unique(both[:, :2], axis=0, return_inverse=True)
     segment = segment.reshape(-1)
     in_truth, in_guess = _is_among(both, truth), _is_among(both, guess)
-    n_segments = int(segment.max(initial=-1)) + 1
-    there, found, hits = (
-        np.bincount(segment[rows], minlength=n_segments) for rows in (in_truth, in_guess, in_truth & in_guess)
-    )
-    return Counts(
-        np.bincount(both[in_truth, 2], minlength=n_classes),
-        np.bincount(both[in_guess, 2], minlength=n_classes),
-        np.bincount(both[in_truth & in_guess, 2], minlength=n_classes),
-        int((np.minimum(there, found) - hits).sum()),
-        int(np.maximum(0, there - found).sum()),
-        int(np.maximum(0, found - there).sum()),
-    )
+    members = (in_truth, in_guess, in_truth & in_guess)
+    there, found, hits = (np.bincount(segment[rows], minlength=len(segments)) for rows in members)
+
+    counts = [_by_file(both[rows, 0], both[rows, 2], shape) for rows in members]
+    errors = [np.minimum(there, found) - hits, np.maximum(0, there - found), np.maximum(0, found - there)]
+    of_file = np.zeros((shape[0], len(errors)), dtype=np.int64)
+    np.add.at(of_file, segments[:, 0], np.stack(errors, axis=1))
+    return Counts(*counts, *of_file.T)
 
 
 def _active(events: _Table) -> Ints:
@@ -304,13 +317,14 @@ def _is_among(rows: Ints, some: Ints) -> npt.NDArray[np.bool_]:
 
 
 def _scores(prefix: str, counts: Counts, classes: Sequence[str], precision_of_nothing: float | None) -> Scores:
+    of_class = [part.sum(axis=0).tolist() for part in counts[:3]]
     per_class = [
         _ratios(there, found, hits, there - hits + found - hits, precision_of_nothing)
-        for there, found, hits in zip(*(part.tolist() for part in counts[:3]), strict=True)
+        for there, found, hits in zip(*of_class, strict=True)
     ]
-    referenced = [ratios for ratios, events in zip(per_class, counts.reference, strict=True) if events]
-    errors = counts.substitutions + counts.deletions + counts.insertions
-    there, found, hits = (int(part.sum()) for part in counts[:3])
+    referenced = [ratios for ratios, events in zip(per_class, of_class[0], strict=True) if events]
+    errors = sum(int(part.sum()) for part in counts[3:])
+    there, found, hits = (sum(part) for part in of_class)
     overall = _ratios(there, found, hits, errors, precision_of_nothing)
     names = [f"{prefix}_{name}" for name in ("f1", "precision", "recall", "error_rate")]
     means = [_mean(column) for column in zip(*referenced, strict=True)] or [None] * len(names)

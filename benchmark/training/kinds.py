@@ -1,6 +1,7 @@
 """One base module for a kind of problem: one class a clip, several classes a clip, events in time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,6 +17,7 @@ from benchmark.metrics.clips import ClipTable
 from benchmark.metrics.frames import FramePredictions
 from benchmark.plots import plot_confusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
+from benchmark.predictions import Predictions
 from benchmark.training.module import Outputs, TaskModule
 
 
@@ -46,6 +48,10 @@ class SingleLabelModule(TaskModule):
         """Class indices `(clips,)`: the most probable class, the first of equals, or what `postprocessing` says."""
         chosen = probability.argmax(axis=1) if self.decision is None else self.decision(probability)
         return np.asarray(chosen, dtype=np.int64)
+
+    def stored(self, table: ClipTable, examples: Sequence[Example]) -> Predictions:
+        """What a run keeps of its clips, with the class of each."""
+        return replace(super().stored(table, examples), decision=self.decide(table.probability))
 
     def decisions(self, table: ClipTable) -> Sequence[int]:
         """The class index of each clip."""
@@ -138,6 +144,11 @@ class DetectionModule(MultiLabelModule):
             frames: Probabilities over time `(frames, classes)`.
         """
         return self.decoder(tags, frames, self.frame_seconds, self.classes)
+
+    def stored(self, table: ClipTable, examples: Sequence[Example]) -> Predictions:
+        """What a run keeps of its clips, with the events of each."""
+        annotated, found = [example.events for example in examples], self.decisions(table)
+        return replace(super().stored(table, examples), events=found, reference_events=annotated)
 
     def decisions(self, table: ClipTable) -> Sequence[list[Event]]:
         """The events of each clip."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -12,11 +13,10 @@ from torch import Tensor, nn
 from benchmark.data.datamodule import Batch, ClipDataModule, Example
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions, ClipTable
+from benchmark.predictions import Predictions, Rescore, Scores
 from benchmark.recipe import Recipe
 from benchmark.suggest import did_you_mean
 from benchmark.training.counting import count_macs, count_parameters
-
-Scores = dict[str, float | None]
 
 
 class Outputs(NamedTuple):
@@ -39,8 +39,8 @@ class Fittable(Protocol):
 class TaskModule(pl.LightningModule, ABC):
     """A recipe's parts as one network, with its training and evaluation steps.
 
-    There is one subclass for a kind of problem (`activate`, `decide`), and a task's own module adds `score` and `plot`.
-    A task may override a `configure_*` hook to change one part.
+    There is one subclass for a kind of problem (`activate`, `stored`), and a task's own module adds `rescorer` and
+    `plot`. A task may override a `configure_*` hook to change one part.
 
     Args:
         recipe: The built recipe.
@@ -118,7 +118,11 @@ class TaskModule(pl.LightningModule, ABC):
     def activate(self, logits: Tensor) -> Tensor:
         """Probabilities `(batch, classes)` of the logits."""
 
+    @staticmethod
     @abstractmethod
+    def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+        """The task's rules: a function that scores clips of these predictions."""
+
     def score(self, table: ClipTable, examples: Sequence[Example]) -> Scores:
         """The task's scores, by the official rules.
 
@@ -126,10 +130,17 @@ class TaskModule(pl.LightningModule, ABC):
             table: Clips with probabilities and targets `(clips, classes)`.
             examples: The clips' examples.
         """
+        found = self.stored(table, examples)
+        return self.rescorer(found, self.classes)(found.rows)
 
     @abstractmethod
     def plot(self, path: Path, table: ClipTable, examples: Sequence[Example], title: str) -> None:
         """Draw the picture of a run's test scores to the PNG `path`."""
+
+    def stored(self, table: ClipTable, examples: Sequence[Example]) -> Predictions:
+        """What a run keeps of its clips, and what they are scored by."""
+        ids, groups = [e.clip_id for e in examples], [e.group for e in examples]
+        return Predictions(np.array(ids), np.array(groups), table.target, table.probability)
 
     def decisions(self, table: ClipTable) -> Sequence[Any]:
         """What is decided for each clip: a class index, events, or nothing where probabilities are the answer."""

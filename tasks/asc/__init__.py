@@ -20,6 +20,7 @@ TASK = Task(
     mini="tasks.asc.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.asc.official.score",
+    rescorer="tasks.asc.official.rescorer",
     licence=LICENCE,
     citation=CITATION,
     url=URL,

@@ -18,6 +18,7 @@ from benchmark.data.inventory import Count, Parts, require_folders
 from benchmark.errors import InputError
 from benchmark.label_files import line_of, read_label_file, score_label_files
 from benchmark.metrics import classwise_accuracy
+from benchmark.predictions import Predictions, Rescore
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import Row, columns, few, new_name, read_rows
 
@@ -260,3 +261,9 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
     """
     _, target, predicted = score_label_files(reference, predictions, CLASSES)
     return classwise_accuracy(target, predicted, CLASSES)
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """Accuracy: mean over classes, over clips, and of each class."""
+    target, decision = found.target.argmax(1), found.kept("decision")
+    return lambda rows: classwise_accuracy(target[rows], decision[rows], classes)

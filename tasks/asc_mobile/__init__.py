@@ -21,6 +21,7 @@ TASK = Task(
     mini="tasks.asc_mobile.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.asc_mobile.official.score",
+    rescorer="tasks.asc_mobile.official.rescorer",
     licence=LICENCE,
     citation=CITATION,
     url=URL,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from benchmark.errors import InputError
 from benchmark.label_files import read_column, score_label_files
 from benchmark.metrics import classwise_accuracy
+from benchmark.predictions import Predictions, Rescore
 from tasks.asc.official import CLASSES, FOLD1, Corpus, device_of
 
 FOLD1_DEVICE_A = f"{FOLD1}-device-a"
@@ -96,3 +97,9 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
             "<scene>-<city>-<location>-<segment>-<device>.wav",
         )
     return device_scores(target, predicted, known)
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """Accuracy by device, and over all clips: mean over classes, over clips, and of each class."""
+    target, decision, devices = found.target.argmax(1), found.kept("decision"), found.group
+    return lambda rows: device_scores(target[rows], decision[rows], devices[rows].tolist(), classes)

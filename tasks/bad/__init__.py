@@ -23,6 +23,7 @@ TASK = Task(
     mini="tasks.bad.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.bad.official.score",
+    rescorer="tasks.bad.official.rescorer",
     licence=LICENCE,
     citation="Stowell, Wood, Pamula, Stylianou, Glotin: Automatic acoustic detection of birds through deep learning: "
     "the first Bird Audio Detection challenge, Methods in Ecology and Evolution, 2018",

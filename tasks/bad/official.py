@@ -16,6 +16,7 @@ import numpy.typing as npt
 from benchmark.data.inventory import require_folders
 from benchmark.errors import InputError
 from benchmark.metrics import binary_scores
+from benchmark.predictions import Predictions, Rescore
 from benchmark.tabular import columns, new_name, number, probability, read_rows, require_same, write_rows
 
 # The label pages say CC BY; loaders in public use say CC BY 4.0, one of them non-commercial.
@@ -191,6 +192,12 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
     return binary_scores(
         [label.hasbird for label in labels], [predicted[label.itemid] for label in labels], datasets or None
     )
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """AUC and accuracy, per data set and combined."""
+    target, probability = found.target[:, 0], found.probabilities[:, 0]
+    return lambda rows: binary_scores(target[rows], probability[rows], found.group[rows].tolist())
 
 
 def _require_files(root: Path) -> None:

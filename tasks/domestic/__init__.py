@@ -20,6 +20,7 @@ TASK = Task(
     mini="tasks.domestic.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.domestic.official.score",
+    rescorer="tasks.domestic.official.rescorer",
     licence="research only, not transferable: see the EULA of the data sets",
     citation="Dekkers, Vuegen, van Waterschoot, Vanrumste, Karsmakers: DCASE 2018 Challenge - Task 5: Monitoring of "
     "domestic activities based on multi-channel acoustics, 2018 (arXiv 1807.11246)",

@@ -28,6 +28,7 @@ from benchmark.errors import InputError
 from benchmark.label_files import line_of, read_label_file, score_label_files
 from benchmark.metrics.accuracy import classwise_accuracy
 from benchmark.metrics.f_score import macro_f1
+from benchmark.predictions import Predictions, Rescore
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import new_name, read_rows
 
@@ -168,7 +169,7 @@ def official_counts(name: str, segments: Sequence[Segment]) -> list[Count]:
 
 
 def scores(
-    target: npt.NDArray[np.integer[Any]], predicted: npt.NDArray[np.integer[Any]], groups: Sequence[str]
+    target: npt.NDArray[np.integer[Any]], predicted: npt.NDArray[np.integer[Any]], groups: npt.ArrayLike
 ) -> dict[str, float | None]:
     """Scores of class indices `(clips,)`.
 
@@ -182,7 +183,7 @@ def scores(
         clips), `f1/<class>`.
     """
     by_class, accuracy = macro_f1(target, predicted, CLASSES), classwise_accuracy(target, predicted, CLASSES)
-    members = {name: np.array([group == name for group in groups]) for name in MICROPHONES if name in groups}
+    members = {name: rows for name in MICROPHONES if (rows := np.asarray(groups, dtype=np.str_) == name).any()}
     return {
         "f1": by_class.pop("f1"),
         **{f"f1/{name}": macro_f1(target[rows], predicted[rows], CLASSES)["f1"] for name, rows in members.items()},
@@ -190,6 +191,12 @@ def scores(
         "accuracy/micro": accuracy["accuracy/micro"],
         **by_class,
     }
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """F1 and accuracy."""
+    target, decision = found.target.argmax(1), found.kept("decision")
+    return lambda rows: scores(target[rows], decision[rows], found.group[rows])
 
 
 def score(

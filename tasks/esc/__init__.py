@@ -20,6 +20,7 @@ TASK = Task(
     mini="tasks.esc.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.esc.official.score",
+    rescorer="tasks.esc.official.rescorer",
     licence="ESC-10: CC BY 3.0; ESC-50: CC BY-NC 3.0",
     citation="Piczak: ESC: Dataset for Environmental Sound Classification, ACM Multimedia, 2015 "
     "(doi 10.1145/2733373.2806390)",

@@ -18,6 +18,7 @@ from benchmark.data.inventory import AUDIO_SUFFIXES, Count
 from benchmark.errors import InputError
 from benchmark.label_files import read_label_file, score_label_files
 from benchmark.metrics.accuracy import classwise_accuracy
+from benchmark.predictions import Predictions, Rescore
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import columns, few, new_name, read_rows
 
@@ -196,3 +197,9 @@ def scores(
     """
     found = classwise_accuracy(target, predicted, classes)
     return {"accuracy": found["accuracy/micro"], **{f"accuracy/{name}": found[f"accuracy/{name}"] for name in classes}}
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """Accuracy, overall and per class."""
+    target, decision = found.target.argmax(1), found.kept("decision")
+    return lambda rows: scores(target[rows], decision[rows], classes)

@@ -21,6 +21,7 @@ TASK = Task(
     mini="tasks.sed.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.sed.official.score",
+    rescorer="tasks.sed.official.rescorer",
     licence=LICENCE,
     citation="Serizel, Turpault, Eghbal-Zadeh, Shah: Large-scale weakly labeled semi-supervised sound event detection "
     "in domestic environments, DCASE workshop, 2018 (arXiv 1807.10501)",

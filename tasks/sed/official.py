@@ -11,9 +11,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+
 from benchmark.data.inventory import Event
 from benchmark.errors import InputError
-from benchmark.metrics.events import event_based_scores, segment_based_scores, tag_scores
+from benchmark.metrics.events import (
+    count_events,
+    count_segments,
+    event_based_scores,
+    event_scores_of,
+    segment_based_scores,
+    segment_scores_of,
+    tag_scores,
+)
+from benchmark.predictions import Indices, Predictions, Rescore, Scores
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import Row, columns, new_name, number, probability, read_rows, require_same, write_rows
 
@@ -233,6 +244,26 @@ def score(reference: Path, predictions: Path, *, tags: Path | None = None) -> di
 def event_scores(truth: Mapping[str, Sequence[Event]], found: Mapping[str, Sequence[Event]]) -> dict[str, float | None]:
     """Event-based and segment-based scores of the task's classes."""
     return event_based_scores(truth, found, CLASSES) | segment_based_scores(truth, found, CLASSES)
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """Event- and segment-based scores and those of clip tags; weakly labelled clips have the latter only."""
+
+    def rescore_tags(rows: Indices) -> Scores:
+        return tag_scores(found.target[rows], found.probabilities[rows], classes)
+
+    if not np.isin(found.group, (TEST, EVAL)).all():
+        return rescore_tags
+    truth, claims = (
+        dict(zip(found.clip_id.tolist(), found.kept(name), strict=True)) for name in ("reference_events", "events")
+    )
+    events, segments = count_events(truth, claims, classes), count_segments(truth, claims, classes)
+
+    def rescore(rows: Indices) -> Scores:
+        tags = rescore_tags(rows)
+        return event_scores_of(events.take(rows), classes) | segment_scores_of(segments.take(rows), classes) | tags
+
+    return rescore
 
 
 def tags_of(events: Sequence[Event]) -> tuple[float, ...]:

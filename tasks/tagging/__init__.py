@@ -21,6 +21,7 @@ TASK = Task(
     mini="tasks.tagging.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.tagging.official.score",
+    rescorer="tasks.tagging.official.rescorer",
     licence=LICENCE,
     citation="Fonseca, Plakal, Font, Ellis, Favory, Pons, Serra: General-purpose Tagging of Freesound Audio with "
     "AudioSet Labels: Task Description, Dataset, and Baseline, DCASE 2018 Workshop (arXiv 1807.09902)",

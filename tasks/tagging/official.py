@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from benchmark.errors import InputError
 from benchmark.metrics.ranking import NO_GUESS, average_precision_at_k, top_k
+from benchmark.predictions import Predictions, Rescore
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import columns, new_name, read_rows, require_same, write_rows
 
@@ -252,7 +253,7 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
 
 
 def tagging_scores(
-    target: npt.ArrayLike, ranked: npt.NDArray[np.integer], groups: Sequence[str]
+    target: npt.ArrayLike, ranked: npt.NDArray[np.integer], groups: npt.ArrayLike
 ) -> dict[str, float | None]:
     """MAP@3 and accuracy over clips, and per class.
 
@@ -276,6 +277,12 @@ def tagging_scores(
         scores |= {f"{metric}/{usage}": _mean(values[subset == usage]) for usage in usages}
         scores |= {f"{metric}/{name}": _mean(values[classes == index]) for index, name in enumerate(CLASSES)}
     return scores
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """MAP@3 and accuracy, in all, per part of the test set, and per class."""
+    target, ranked = found.target.argmax(1), top_k(found.probabilities, GUESSES)
+    return lambda rows: tagging_scores(target[rows], ranked[rows], found.group[rows])
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float | None:

@@ -27,6 +27,7 @@ TASK = Task(
     mini="tasks.ust.mini.write_mini",
     mini_version=VERSION,
     scorer="tasks.ust.official.score",
+    rescorer="tasks.ust.official.rescorer",
     licence=LICENCE,
     citation="Cartwright, Mendez Mendez, Cramer, Lostanlen, Dove, Wu, Salamon, Nov, Bello: SONYC Urban Sound Tagging "
     "(SONYC-UST): a multilabel dataset from an urban acoustic sensor network, DCASE 2019 Workshop",

@@ -17,6 +17,7 @@ import yaml
 
 from benchmark.errors import InputError
 from benchmark.metrics import TagGroup, taxonomy_scores
+from benchmark.predictions import Predictions, Rescore
 from benchmark.tabular import Row, columns, new_name, number, probability, read_rows, require_same, write_rows
 
 FOLDER = "SONYC-UST"
@@ -362,3 +363,9 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
     truth = {clip.filename: clip.share for clip in clips if clip.split in splits}
     require_same(truth, names, f"{reference}, {predictions}", "clips")
     return taxonomy_scores(np.array([truth[name] for name in names]), probabilities, GROUPS)
+
+
+def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+    """Micro and macro AUPRC and micro F1, coarse and fine; a held-out share of annotators is rounded, half down."""
+    target = np.where(np.isnan(found.target), np.nan, found.target > 0.5)
+    return lambda rows: taxonomy_scores(target[rows], found.probabilities[rows], GROUPS)

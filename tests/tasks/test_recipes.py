@@ -8,6 +8,7 @@ from helpers import mini_data, read_records
 
 from benchmark.cli import main
 from benchmark.paths import runs_root
+from benchmark.predictions import read_predictions
 from benchmark.recipe import load_recipe
 from benchmark.registry import all_tasks
 from benchmark.weights import random_weights_allowed
@@ -57,6 +58,9 @@ def walk(task, config):
     trainer.test(module, datamodule=data, verbose=False)
     assert module.scores[task.main_score] is None or 0 <= module.scores[task.main_score] <= 1
     assert set(module.table.clip) == set(data.test.clip[: recipe.data.eval_batch_size])
+    module.stored(module.table, [data.examples[clip] for clip in module.table.clip]).write(runs_root())
+    kept = read_predictions(runs_root())
+    assert task.load("rescorer")(kept, module.classes)(kept.rows) == module.scores
 
 
 @pytest.mark.parametrize(("task", "system"), WALKED, ids=lambda value: getattr(value, "name", value))

@@ -1,0 +1,119 @@
+"""The predictions of a run's scored clips, as its folder keeps them: enough to score them, or some of them, again.
+
+Imports no torch, so that tables and tests over many runs start at once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.data.inventory import Event
+from benchmark.errors import InputError
+
+Indices = NDArray[np.int64]
+Scores = dict[str, float | None]
+
+FILE = "predictions.npz"
+KINDS = {"clip_id": "U", "group": "U", "target": "fiu", "probabilities": "fiu"}
+EVENTS = ("events", "reference_events")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What is known and what was predicted of some clips.
+
+    Attributes:
+        clip_id: Names of the clips `(clips,)`.
+        group: The subset each is scored with `(clips,)`.
+        target: `(clips, classes)`.
+        probabilities: `(clips, classes)`.
+        decision: Class that was decided for, where each clip has one `(clips,)`.
+        events: Detected events of each clip, where events are detected.
+        reference_events: Annotated events of each clip, where events are detected.
+    """
+
+    clip_id: NDArray[np.str_]
+    group: NDArray[np.str_]
+    target: NDArray[Any]
+    probabilities: NDArray[Any]
+    decision: Indices | None = None
+    events: Sequence[Sequence[Event]] | None = None
+    reference_events: Sequence[Sequence[Event]] | None = None
+
+    @property
+    def rows(self) -> Indices:
+        """All rows, each once."""
+        return np.arange(len(self.clip_id))
+
+    def kept(self, name: str) -> Any:
+        """One of the attributes that only some kinds of problem have.
+
+        Raises:
+            InputError: It is not there.
+        """
+        if (value := getattr(self, name)) is None:
+            raise InputError(f"the run kept no {name}", FILE, "it was made by an older version: repeat it")
+        return value
+
+    def write(self, folder: Path, **further: Any) -> None:
+        """Leave them in a run's folder.
+
+        Args:
+            folder: The run's folder.
+            further: Arrays to keep beside them.
+        """
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in KINDS}
+        if self.decision is not None:
+            arrays["decision"] = self.decision
+        for name in EVENTS:
+            if (lists := getattr(self, name)) is not None:
+                arrays[name] = _flat(lists)
+        np.savez_compressed(folder / FILE, **arrays, **further)
+
+
+Rescore = Callable[[Indices], Scores]
+"""Scores of the clips in some rows; a row that occurs twice counts twice."""
+
+Rescorer = Callable[[Predictions, Sequence[str]], Rescore]
+"""A task's rules, for the predictions of a run and the class names of its protocol."""
+
+
+def read_predictions(folder: Path) -> Predictions:
+    """The predictions in a run's folder.
+
+    Raises:
+        InputError: There are none, or the file is not whole.
+    """
+    path = folder / FILE
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files if not name.startswith("frame")}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        what = error.strerror if isinstance(error, OSError) and error.strerror else "not a file of predictions"
+        raise InputError(f"cannot read: {what}", path, "repeat the run") from error
+    clips = len(found.get("clip_id", ()))
+    for name, kinds in KINDS.items():
+        if name not in found or found[name].dtype.kind not in kinds or len(found[name]) != clips:
+            raise InputError(f"predictions without a proper {name!r}", path, "repeat the run")
+    events, annotated = (_lists(found[name], clips) if name in found else None for name in EVENTS)
+    clip_id, group, target, probabilities = (found[name] for name in KINDS)
+    return Predictions(clip_id, group, target, probabilities, found.get("decision"), events, annotated)
+
+
+def _flat(lists: Sequence[Sequence[Event]]) -> NDArray[Any]:
+    """Events of all clips in one array, each with the row of its clip."""
+    rows = [(row, *event) for row, events in enumerate(lists) for event in events]
+    width = max((len(event[3]) for event in rows), default=1)
+    return np.array(rows, dtype=[("row", "i8"), ("onset", "f8"), ("offset", "f8"), ("label", f"U{width}")])
+
+
+def _lists(flat: NDArray[Any], clips: int) -> list[list[Event]]:
+    lists: list[list[Event]] = [[] for _ in range(clips)]
+    for row, onset, offset, label in flat.tolist():
+        lists[row].append(Event(onset, offset, label))
+    return lists

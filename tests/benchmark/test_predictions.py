@@ -1,0 +1,94 @@
+"""What a run keeps of its clips is what is read back."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from benchmark.data.inventory import Event
+from benchmark.errors import InputError
+from benchmark.predictions import Predictions, read_predictions
+from benchmark.registry import all_tasks, get_task
+from tasks.sed.official import event_scores
+
+
+def predictions(**changes):
+    fields = {
+        "clip_id": np.array(["a", "b", "c"]),
+        "group": np.array(["test"] * 3),
+        "target": np.array([[0, 1], [np.nan, 0], [1, 0]], dtype=np.float32),
+        "probabilities": np.array([[0.1, 0.9], [1 / 3, 2 / 3], [0.5, 0.5]]),
+    }
+    return Predictions(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"decision": np.array([1, 0, 0])},
+        {"events": [[], [Event(0.1, 1 / 3, "Dog"), Event(0.0, 9.5, "Cat")], []], "reference_events": [[], [], []]},
+    ],
+)
+def test_they_are_read_as_they_were_written(tmp_path, changes):
+    written = predictions(**changes)
+    written.write(tmp_path, frames=np.zeros((5, 2)))
+    found = read_predictions(tmp_path)
+    for field in dataclasses.fields(Predictions):
+        there, expected = getattr(found, field.name), getattr(written, field.name)
+        if isinstance(expected, np.ndarray):
+            np.testing.assert_array_equal(there, expected)
+        else:
+            assert there == expected
+    assert np.load(tmp_path / "predictions.npz")["frames"].shape == (5, 2)
+
+
+def test_what_was_not_kept_is_said():
+    with pytest.raises(InputError, match="kept no decision"):
+        predictions().kept("decision")
+
+
+@pytest.mark.parametrize("task", all_tasks().values(), ids=lambda task: task.name)
+def test_a_row_that_is_named_twice_counts_like_two_clips(task):
+    """Every task's rules on a table with repeated rows and on one with copies of these clips."""
+    generator, classes = np.random.default_rng(0), task.classes_of(next(iter(task.protocols)))
+    rows = np.array([0, 1, 1, 2, 3, 3, 4, 5, 7, 7, 7, 11])
+    target = np.eye(max(2, len(classes)), dtype=np.float32)[generator.integers(2, size=12), : len(classes)]
+    events = [
+        [Event(onset, onset + 1, classes[onset % len(classes)]) for onset in generator.integers(5, size=3).tolist()]
+        for _ in range(24)
+    ]
+    whole = Predictions(
+        clip_id=np.array([f"c{n}" for n in range(12)]),
+        group=np.array(["test"] * 12 if task.name == "sed" else ["a", "b", "c", "private"] * 3),
+        target=target,
+        probabilities=generator.random((12, len(classes))),
+        decision=generator.integers(len(classes), size=12),
+        events=events[:12],
+        reference_events=events[12:],
+    )
+    copies = dataclasses.replace(
+        whole,
+        clip_id=np.array([f"copy {n}" for n in range(len(rows))]),
+        **{name: getattr(whole, name)[rows] for name in ("group", "target", "probabilities", "decision")},
+        **{name: [getattr(whole, name)[row] for row in rows] for name in ("events", "reference_events")},
+    )
+    rescorer = task.load("rescorer")
+    scores = rescorer(whole, classes)(rows)
+    assert scores == rescorer(copies, classes)(copies.rows)
+    assert scores[task.main_score] is not None
+
+
+def test_events_are_scored_by_the_official_rules():
+    truth = {"a": [Event(0, 1, "Dog")], "b": [Event(2, 5, "Cat"), Event(0, 1, "Dog")], "c": []}
+    found = {"a": [Event(0.1, 1.1, "Dog")], "b": [Event(2, 7, "Cat")], "c": [Event(1, 2, "Cat")]}
+    kept = predictions(
+        target=np.zeros((3, 10), dtype=np.float32),
+        probabilities=np.zeros((3, 10)),
+        events=list(found.values()),
+        reference_events=list(truth.values()),
+    )
+    task = get_task("sed")
+    scores, expected = task.load("rescorer")(kept, task.classes)(kept.rows), event_scores(truth, found)
+    assert {key: scores[key] for key in expected} == expected
+    assert scores["event_f1"] == pytest.approx((2 / 3 + 0) / 2)  # dogs: one of two found; cats: none

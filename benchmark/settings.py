@@ -1,8 +1,12 @@
 """The plain values of a recipe: how long a network is trained, which weights count, and which stages there are."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
+
+from jsonargparse.typing import register_type
 
 from benchmark.errors import InputError
 from benchmark.training.labels import LabelSource
@@ -62,6 +66,20 @@ class Selection:
             raise InputError("the best loss is the smallest", "selection.mode", "set it to min")
 
 
+class Changes:
+    """Keys of a recipe, as they are written: what they stand for is known once they are in their place.
+
+    Args:
+        keys: Their values.
+    """
+
+    def __init__(self, keys: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self.keys = dict(keys)
+
+
+register_type(Changes, lambda changes: changes.keys, Changes)
+
+
 @dataclass
 class Stage:
     """One step of a system that takes several: trainings that do not depend on each other.
@@ -85,7 +103,7 @@ class Stage:
     labels: LabelSource | None = None
     start: Literal["previous"] | None = None
     repeat: int = 1
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
 
     def __post_init__(self) -> None:
         check_name("stage", self.name)

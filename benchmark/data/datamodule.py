@@ -7,7 +7,8 @@ A batch is a dict:
 - `length` int64 `(batch,)`: samples that are not padding,
 - `target` float32 `(batch, classes)`,
 - `weight` float32 `(batch,)`: how much the clip counts in a loss that weighs examples,
-- `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples.
+- `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples,
+- `frames` float32 `(batch, frames, classes)`, where the labels have targets of frames: those of the whole clip.
 """
 
 import math
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmark.data.domains import DomainBatches
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
 from benchmark.data.store import WaveformStore, build_store
@@ -62,6 +64,7 @@ class DataSettings:
         mono: Average the channels.
         each_channel: Where they are not averaged: make every channel a window of its own.
         undersample: Draw as many windows of each class in every pass as the rarest class has.
+        domains: Windows of each group in every batch, each group going round by itself; none: drawn from all alike.
         drop_rest: Leave out the end of a clip that fills no whole window.
         subsets: Further parts of the task's data to learn from, such as its unlabelled clips.
         labels: How labels are made of several annotators' votes; null: the task's first rule.
@@ -79,6 +82,7 @@ class DataSettings:
     each_channel: bool = False
     undersample: bool = False
     drop_rest: bool = False
+    domains: dict[str, int] = field(default_factory=dict)
     subsets: list[str] = field(default_factory=list)
     labels: str | None = None
     group_weights: dict[str, float] = field(default_factory=dict)
@@ -96,6 +100,11 @@ class DataSettings:
         if self.mono == self.each_channel:
             what = "each_channel needs the channels" if self.mono else "channels are averaged or taken each by itself"
             raise InputError(what, "data.mono, data.each_channel", "set one of them to true and the other to false")
+        if self.domains and sum(self.domains.values()) != self.batch_size:
+            what = f"a batch of {self.batch_size} is not {' + '.join(map(str, self.domains.values()))} windows"
+            raise InputError(what, "data.domains, data.batch_size", "let the domains add up to the batch")
+        if self.domains and self.undersample:
+            raise InputError("batches are drawn by domain or by class", "data.domains, data.undersample", "take one")
 
 
 class WindowDataset(Dataset[Batch]):
@@ -122,6 +131,7 @@ class WindowDataset(Dataset[Batch]):
         drop_rest: bool = False,
     ) -> None:
         self.store, self.targets, self.weights, self.length = store, labels.targets, labels.weights, length
+        self.frames = labels.frames
         starts = [window_starts(int(store.lengths[clip]), length, hop, drop_rest) for clip in clips]
         self.channels = store.channels if each_channel else 1
         self.each_channel = each_channel
@@ -140,7 +150,8 @@ class WindowDataset(Dataset[Batch]):
             chosen = torch.from_numpy(window % self.channels)
             waveform = waveform[torch.arange(len(chosen)), chosen].unsqueeze(1)
         clips = torch.from_numpy(clip)
-        return {
+        frames = {} if self.frames is None else {"frames": self.frames[clips]}
+        return frames | {
             "waveform": waveform,
             "gain": gain,
             "length": length,
@@ -178,12 +189,15 @@ class Labels:
         valid: Those of the clips to validate on.
         targets: Of all examples `(clips, classes)`.
         weights: Of all examples `(clips,)`.
+        frames: Of all examples, targets of frames `(clips, frames, classes)`, 0 beyond a clip's end and where there are
+            none; None: there are none at all. They are as far apart as those of the network that learns them.
     """
 
     train: Indices
     valid: Indices
     targets: Tensor
     weights: Tensor
+    frames: Tensor | None = None
 
 
 class ClipDataModule(pl.LightningDataModule, ABC):
@@ -340,13 +354,17 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         """Endless shuffled batches that start at the trainer's global step."""
         trainer = self.trainer
         assert trainer is not None
+        step, ranks = (lambda: trainer.global_step), (trainer.global_rank, trainer.world_size)
+        if self.settings.domains:
+            groups = [self.examples[clip].group for clip in self.train.clip]
+            shares = DomainBatches(groups, self.settings.domains, self.seed, step, *ranks)
+            return DataLoader(self.train, batch_sampler=shares, collate_fn=_as_cut)
         batches = StreamBatches(
             len(self.train),
             self.settings.batch_size,
             self.seed,
-            lambda: trainer.global_step,
-            trainer.global_rank,
-            trainer.world_size,
+            step,
+            *ranks,
             self._train_classes() if self.settings.undersample else None,
         )
         return DataLoader(self.train, batch_sampler=batches, collate_fn=_as_cut)

@@ -19,6 +19,7 @@ from benchmark.devices import default_device
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.paths import cache_root
 from benchmark.plan import Plan
+from benchmark.postprocessing import FittedDecoder
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
@@ -136,11 +137,16 @@ class Fitting:
     def _best_checkpoint(self, recipe: Recipe, training: Training, name: str) -> ModelCheckpoint | None:
         """What keeps the best weights, where the recipe selects on a validation part."""
         selection = recipe.selection
+        learns = {
+            "selection.monitor": selection.monitor is not None,
+            "postprocessing": training.is_last and isinstance(recipe.postprocessing, FittedDecoder),
+        }
+        for name in [name for name, needs_clips in learns.items() if needs_clips]:
+            if not recipe.data.valid_fraction and training.stage.labels is None and not training.part:
+                remedy = "hold one out, e.g. --data.valid_fraction 0.1"
+                raise InputError(f"{name} needs a validation part", "data.valid_fraction", remedy)
         if selection.monitor is None:
             return None
-        if not recipe.data.valid_fraction and training.stage.labels is None and not training.part:
-            remedy = "hold one out, e.g. --data.valid_fraction 0.1"
-            raise InputError("selection.monitor needs a validation part", "data.valid_fraction", remedy)
         every = min(recipe.trainer.val_every, recipe.trainer.max_steps)
         if selection.start > recipe.trainer.max_steps // every * every:
             what = f"no validation counts: the last is before step {selection.start}"
@@ -229,7 +235,7 @@ def _start_from(path: Path, module: TaskModule, training: Training) -> None:
         differing = [name for names in module.load_state_dict(state, strict=False) for name in names]
     except RuntimeError as error:
         raise _other_network(training) from error
-    if not all(name.startswith(("loss.", "augmentations.", "adaptation.")) for name in differing):
+    if not all(name.startswith(("loss.", "regularizers.", "augmentations.", "adaptation.")) for name in differing):
         raise _other_network(training)
 
 

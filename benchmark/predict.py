@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from benchmark.data.audio import load_clip
 from benchmark.data.datamodule import Event, window_starts
+from benchmark.decoding import restore
 from benchmark.errors import InputError
 from benchmark.fusion.base import Fusion
 from benchmark.heads.pooling import valid_frames
 from benchmark.metrics.frames import join_windows
 from benchmark.plots import plot_prediction
-from benchmark.recipe import RecipeConfig, Training
+from benchmark.recipe import OUTPUTS, RecipeConfig, Training
 from benchmark.records import read_record
 from benchmark.registry import get_task
 from benchmark.runner import SCORED
@@ -75,6 +76,11 @@ class System(NamedTuple):
         """Its first network."""
         return next(iter(self.members.values()))[0]
 
+    @property
+    def decides(self) -> TaskModule:
+        """The network whose postprocessing makes events, as in the run."""
+        return [networks[0] for networks in self.members.values() if "frames" in networks[0].recipe.outputs][-1]
+
 
 class Heard(NamedTuple):
     """What a network, or several together, say of a recording.
@@ -112,17 +118,23 @@ class Predictor:
         """
         if hop_seconds is not None and hop_seconds < 0.001:
             raise InputError(f"two windows {hop_seconds} s apart", "--hop", "give at least 0.001")
-        first = self.systems[0].first
+        module = self.systems[0].decides
         found = []
         for system in self.systems:
-            members = [_mean([_hear(n, file, hop_seconds) for n in networks]) for networks in system.members.values()]
-            found.append(_joined(members, system.fusion))
-        clip, curve, times, frames, total = _mean(found)
-        if not isinstance(first, DetectionModule):
-            return Prediction(file, total, first.classes, clip, times, curve)
-        onsets = first.frame_seconds * np.arange(len(frames))
-        spans = np.stack([onsets, np.minimum(onsets + first.frame_seconds, total)], axis=1)
-        return Prediction(file, total, first.classes, clip, spans, frames, first.events(clip, frames))
+            members = {}
+            for name, networks in system.members.items():
+                members[name] = _mean([_hear(network, file, hop_seconds) for network in networks])
+            clips, frames = (
+                [members[name] for name, networks in system.members.items() if output in networks[0].recipe.outputs]
+                for output in OUTPUTS
+            )
+            found.append(_joined(clips, frames, system.fusion))
+        clip, curve, times, joined, total = _mean(found)
+        if not isinstance(module, DetectionModule):
+            return Prediction(file, total, module.classes, clip, times, curve)
+        onsets = module.frame_seconds * np.arange(len(joined))
+        spans = np.stack([onsets, np.minimum(onsets + module.frame_seconds, total)], axis=1)
+        return Prediction(file, total, module.classes, clip, spans, joined, module.events(clip, joined))
 
     def plot(self, prediction: Prediction, path: Path) -> None:
         """Spectrogram of the first run's front end, with the probability over time beneath."""
@@ -154,20 +166,20 @@ def _hear(module: TaskModule, file: Path, hop_seconds: float | None) -> Heard:
 
 def _mean(found: Sequence[Heard]) -> Heard:
     """The mean of several, at the times of the first."""
-    return _joined(found, None)
+    return _joined(found, found, None)
 
 
-def _joined(found: Sequence[Heard], fusion: Fusion | None) -> Heard:
-    """One of several, at the times of the first."""
+def _joined(found: Sequence[Heard], framed: Sequence[Heard], fusion: Fusion | None) -> Heard:
+    """One of several, at the times of the first, with the frames of others or the same."""
     join = fusion or (lambda probability: probability.mean(axis=0))
     first = found[0]
     clip = join(np.stack([heard.clip[None] for heard in found]))[0]
     middles = [heard.times.mean(axis=1) for heard in found]
     nearest = [np.abs(middles[0][:, None] - other[None]).argmin(axis=1) for other in middles]
     curve = join(np.stack([heard.curve[places] for heard, places in zip(found, nearest, strict=True)]))
-    frames = first.frames
+    frames = framed[0].frames
     if len(frames):
-        frames = join(np.stack([heard.frames[: min(len(h.frames) for h in found)] for heard in found]))
+        frames = join(np.stack([heard.frames[: min(len(h.frames) for h in framed)] for heard in framed]))
     return Heard(clip, curve, first.times, frames, first.seconds)
 
 
@@ -225,6 +237,7 @@ def load_run(folder: Path) -> System:
         with random_weights_allowed():  # whatever they were, the run's own weights come next
             module: TaskModule = task.load("module")(training.config.build(), task.classes_of(record.protocol))
         module.load_state_dict(torch.load(_weights(folder, training), weights_only=True, map_location="cpu"))
+        restore(module.recipe.postprocessing, folder)
         members.setdefault(training.member, []).append(module.eval())
     fusion = config.build_fusion()
     if fusion is not None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from benchmark.registry import Task
 from benchmark.settings import Changes, Selection, Stage, TrainerSettings, check_name, check_scale
 from benchmark.suggest import did_you_mean
 from benchmark.training.adversarial import Adaptation
+
+OutputName = Literal["clips", "frames"]
+OUTPUTS: tuple[OutputName, ...] = ("clips", "frames")
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Recipe:
         loss: Called with (logits, target).
         adaptation: Takes the place of the loss in training, where not all training clips are of the domain that has
             labels; null: they are.
+        regularizers: Called with the network, its input and the clip logits that it gave; added to the loss.
         optimizer: Called with the parameters.
         scheduler: Called with the optimiser; stepped after every optimiser step.
         trainer: Length and precision of the training.
@@ -57,6 +61,7 @@ class Recipe:
         members: Networks of the system, by name: keys of the recipe that are different in each; none: one.
         stages: What is trained one after the other; the last stage is scored. None: the recipe as it is.
         fusion: What makes one prediction of those of the last stage's members; null: their mean.
+        outputs: Which of the predictions of its network count there: those of clips, of frames, or both.
         protocol: Protocol that the source's figures are for, where it is not the task's first.
         external_data: Whether the system has seen other data than the task's (subtask 1C; pretrained weights).
         official: Whether this is the task's official baseline.
@@ -76,12 +81,14 @@ class Recipe:
     transforms: list[nn.Module] = field(default_factory=list)
     augmentations: list[nn.Module] = field(default_factory=list)
     adaptation: Adaptation | None = None
+    regularizers: list[nn.Module] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     selection: Selection = field(default_factory=Selection)
     postprocessing: ClassDecision | EventDecoder | None = None
     members: dict[str, Changes | None] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     fusion: Fusion | None = None
+    outputs: list[OutputName] = field(default_factory=lambda: list(OUTPUTS))
     protocol: str | None = None
     external_data: bool = False
     official: bool = False
@@ -191,6 +198,7 @@ class RecipeConfig:
                     for member, config in configs.items()
                     for part in (range(1, stage.folds + 1) if stage.folds else [0])
                 ]
+        _check_outputs([training.outputs for training in found if training.is_last], fusion is not None)
         return found
 
 
@@ -225,6 +233,11 @@ class Training(NamedTuple):
     def seed(self, seed: int) -> int:
         """Seed of its weights and augmentations in a run with this seed: like members and turns draw other ones."""
         return int(np.random.SeedSequence([seed, *self.draw]).generate_state(1)[0]) if any(self.draw) else seed
+
+    @property
+    def outputs(self) -> list[str]:
+        """Which of its network's predictions count: of `clips`, of `frames`."""
+        return self.config.as_dict()["outputs"]  # type: ignore[no-any-return]
 
 
 def _turns(stage: Stage, scale: float) -> list[str]:
@@ -271,6 +284,14 @@ def _check_stages(stages: Sequence[Stage], members: Collection[str]) -> None:
         if stage.labels is not None and stage.labels.of_member and not known:
             what = f"members of stage {stage.name} get labels of their own from {before.name}, which has other members"
             raise InputError(what, "stages", "give both the same members")
+
+
+def _check_outputs(outputs: Sequence[Sequence[str]], fused: bool) -> None:
+    for name in OUTPUTS:
+        if not any(name in given for given in outputs):
+            raise InputError(f"no member's predictions of {name} count", "outputs", f"add {name} to one of them")
+    if fused and any(set(given) != set(OUTPUTS) for given in outputs):
+        raise InputError("a fusion takes all predictions of every member", "outputs, fusion", "take one of them out")
 
 
 def load_recipe(

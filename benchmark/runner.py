@@ -6,14 +6,17 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from benchmark import records
 from benchmark.data.datamodule import ClipDataModule
+from benchmark.decoding import learn
 from benchmark.devices import device_name
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.fitting import Fitting
@@ -21,7 +24,8 @@ from benchmark.paths import runs_root
 from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
 from benchmark.records import Identity, RunFolder, RunRecord
-from benchmark.stages import System, fuse
+from benchmark.stages import System, fuse, held_out_of, join
+from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
 
@@ -117,13 +121,15 @@ class Run:
             if trainings[0].turn:
                 return self._train_system(trainings)
             (training,) = trainings
-            recipe, module, data = self.fitting.train(training, self.folder.checkpoint(SCORED))
+            recipe, module, data = trained = self.fitting.train(training, self.folder.checkpoint(SCORED))
         trainer = self.fitting.trainer
         assert trainer is not None
         parameters, macs = module.count()
+        predict = Predict(module, data, self.fitting.device, self.fitting.say)
+        on_test = learn(trained, lambda: predict(np.unique(data.valid.clip)), self.fitting)
         with self.fitting.timed("eval"):
             trainer.test(module, datamodule=data, verbose=False)
-        record = self._record(recipe, data, module, parameters, macs)
+        record = self._record(recipe, data, module, parameters, macs, on_test)
         self._leave(data, module, record, trainer.loggers)
         return record
 
@@ -132,12 +138,17 @@ class Run:
         system = System(self.fitting)
         products = system.train()
         self.fitting.steps = system.steps
-        recipe, module, data = self.fitting.prepare(trainings[-1])
+        decides = [product for product in products if "frames" in product.training.outputs][-1]
+        recipe, module, data = trained = self.fitting.prepare(decides.training)
         data.setup()
+        module.load_state_dict(torch.load(decides.weights, weights_only=True, map_location="cpu"))
         fusion = self.plan.config.build_fusion()
         on_test = fusion is not None and self.plan.config.as_dict()["selection"]["fusion"] == "test"
         with self.fitting.timed("eval"):
             table = fuse(products, fusion, data.given.weights.numpy(), self.folder.path, on_test)
+        held_out = partial(join, products, fusion, held_out_of(products))
+        on_test |= learn(trained, held_out, self.fitting, len(products))
+        with self.fitting.timed("eval"):
             module.take_scores(table, [data.examples[clip] for clip in table.clip])
         members = {product.training.member: product for product in products}.values()
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ from benchmark.fusion.base import Fusion
 from benchmark.metrics.clips import ClipTable, mean_of_tables, table_arrays, table_of
 from benchmark.paths import runs_root
 from benchmark.plan import user_code
-from benchmark.recipe import Training, fingerprint
+from benchmark.recipe import OUTPUTS, Training, fingerprint
 from benchmark.side_by_side import SideBySide, Work
 from benchmark.suggest import did_you_mean
 from benchmark.training.labels import Predict
@@ -96,7 +97,7 @@ class System:
         """Train everything; what the last stage left."""
         fitting, options, products = self.fitting, self.plan.options, list[Product]()
         work = Work(options, fitting.fold, fitting.folder.path, fitting.folder.identity, fitting.resumed)
-        with SideBySide(work, fitting.beat) if options.devices > 1 else nullcontext() as devices:
+        with SideBySide(work, fitting.say) if options.devices > 1 else nullcontext() as devices:
             for _, group in groupby(self.trainings.values(), key=lambda training: training.turn):
                 jobs = self._jobs(list(group), products)
                 if devices is not None:
@@ -133,7 +134,7 @@ class System:
         if not is_whole(path):
             with self.fitting.timed("data"):
                 labels = source.relabel(Left(self.fitting, before))
-            _save(path, {name: np.asarray(value) for name, value in vars(labels).items()})
+            _save(path, {name: np.asarray(value) for name, value in vars(labels).items() if value is not None})
         return key, path
 
     def _artifacts(self, job: Job) -> tuple[Path, Path]:
@@ -170,6 +171,7 @@ class System:
         about = (plan.task.name, plan.inventory.fingerprint, plan.protocol, self.fitting.fold, seeds)
         code = user_code(options.model) if options.model else ""
         recipe = training.config.identity()
+        recipe.pop("outputs", None)
         selection = recipe.pop("selection", {})
         selection.pop("fusion", None)
         # The class that is decided for may count in the score that selects weights; events are of the test part alone.
@@ -220,10 +222,16 @@ class Left:
         self.fitting, self.products = fitting, products
         self.data = fitting.prepare(products[-1].training).data
         self.data.setup()
+        self.classes = fitting.plan.task.classes_of(fitting.plan.protocol)
 
     def predict(self, clips: Indices) -> ClipTable:
         """The mean of its networks' predictions of some clips, in rising order of their index."""
-        return _mean([self._predicted(product, clips) for product in self.products])
+        return _mean(self.predict_each(clips))
+
+    def predict_each(self, clips: Indices) -> list[ClipTable]:
+        """The same, member by member."""
+        members = _by_member(self.products).values()
+        return [_mean([self._predicted(product, clips) for product in group]) for group in members]
 
     def _predicted(self, product: Product, clips: Indices) -> ClipTable:
         _, module, data = self.fitting.prepare(product.training)
@@ -245,8 +253,8 @@ def _read_labels(path: Path | None) -> Labels | None:
     if path is None:
         return None
     with np.load(path) as arrays:
-        targets, weights = (torch.from_numpy(arrays[name]) for name in ("targets", "weights"))
-        return Labels(arrays["train"], arrays["valid"], targets, weights)
+        tensors = {name: torch.from_numpy(arrays[name]) for name in arrays if name not in ("train", "valid")}
+        return Labels(arrays["train"], arrays["valid"], **tensors)
 
 
 def part_of(data: ClipDataModule, training: Training, labels: Labels | None) -> tuple[Labels, Indices]:
@@ -270,7 +278,7 @@ def part_of(data: ClipDataModule, training: Training, labels: Labels | None) -> 
         remedy = did_you_mean(group, sorted(set(groups))) if group and group not in groups else "take fewer folds"
         raise InputError(what, f"stage {training.stage.name}", remedy)
     out, valid = parts[training.part - 1], checked[training.part - 1]
-    return Labels(np.setdiff1d(learnt, out), valid, given.targets, given.weights), out
+    return replace(given, train=np.setdiff1d(learnt, out), valid=valid), out
 
 
 def held_out_of(products: Sequence[Product]) -> Mapping[str, ClipTable]:
@@ -302,25 +310,41 @@ def fuse(
         folder: Of the run; what the fusion learns from is kept there.
         on_test: Whether it learns from the test part in place of held-out clips, as some sources do.
     """
-    tests = [_mean([p.test for p in group]) for group in _by_member(products).values()]
-    mean = _mean(tests)
+    tests = {member: _mean([p.test for p in group]) for member, group in _by_member(products).items()}
+    if fusion is not None:
+        held = list((tests if on_test else held_out_of(products)).values())
+        known = ~np.isnan(held[0].target).all(axis=1)
+        learnt: dict[str, NDArray[Any]] = {
+            "probability": np.stack([table.probability[known] for table in held]),
+            "target": held[0].target[known],
+            "weight": weights[held[0].clip[known]],
+        }
+        _save(folder / FUSED, learnt)
+        fusion.fit(**learnt)
+    return join(products, fusion, tests)
+
+
+def join(products: Sequence[Product], fusion: Fusion | None, tables: Mapping[str, ClipTable]) -> ClipTable:
+    """One table of those of all members: of their clip predictions as far as they count, and of their frames.
+
+    Args:
+        products: What the last stage left.
+        fusion: Fitted; None: the mean.
+        tables: Of each member, of the same clips.
+    """
+    clips, frames = (
+        [tables[member] for member, group in _by_member(products).items() if name in group[0].training.outputs]
+        for name in OUTPUTS
+    )
+    mean = _mean([table._replace(frames=()) for table in clips])._replace(frames=_mean(frames).frames)
     if fusion is None:
         return mean
-    held = tests if on_test else list(held_out_of(products).values())
-    known = ~np.isnan(held[0].target).all(axis=1)
-    learnt: dict[str, NDArray[Any]] = {
-        "probability": np.stack([table.probability[known] for table in held]),
-        "target": held[0].target[known],
-        "weight": weights[held[0].clip[known]],
-    }
-    _save(folder / FUSED, learnt)
-    fusion.fit(**learnt)
-    probability = fusion(np.stack([table.probability for table in tests]))
-    frames = [
+    probability = fusion(np.stack([table.probability for table in clips]))
+    joined = [
         fusion(np.stack([part[: len(shortest)] for part in parts]))
-        for shortest, *parts in zip(mean.frames, *(table.frames for table in tests), strict=True)
+        for shortest, *parts in zip(mean.frames, *(table.frames for table in frames), strict=True)
     ]
-    return mean._replace(probability=probability, frames=frames)
+    return mean._replace(probability=probability, frames=joined)
 
 
 def _mean(tables: Sequence[ClipTable]) -> ClipTable:

@@ -7,7 +7,8 @@ A batch is a dict:
 - `length` int64 `(batch,)`: samples that are not padding,
 - `target` float32 `(batch, classes)`,
 - `weight` float32 `(batch,)`: how much the clip counts in a loss that weighs examples,
-- `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples.
+- `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples,
+- `frames` float32 `(batch, frames, classes)`, where the labels have targets of frames: those of the whole clip.
 """
 
 import math
@@ -73,6 +74,7 @@ class WindowDataset(Dataset[Batch]):
         drop_rest: bool = False,
     ) -> None:
         self.store, self.targets, self.weights, self.length = store, labels.targets, labels.weights, length
+        self.frames = labels.frames
         starts = [window_starts(int(store.lengths[clip]), length, hop, drop_rest) for clip in clips]
         self.channels = store.channels if each_channel else 1
         self.each_channel = each_channel
@@ -91,7 +93,8 @@ class WindowDataset(Dataset[Batch]):
             chosen = torch.from_numpy(window % self.channels)
             waveform = waveform[torch.arange(len(chosen)), chosen].unsqueeze(1)
         clips = torch.from_numpy(clip)
-        return {
+        frames = {} if self.frames is None else {"frames": self.frames[clips]}
+        return frames | {
             "waveform": waveform,
             "gain": gain,
             "length": length,
@@ -129,12 +132,15 @@ class Labels:
         valid: Those of the clips to validate on.
         targets: Of all examples `(clips, classes)`.
         weights: Of all examples `(clips,)`.
+        frames: Of all examples, targets of frames `(clips, frames, classes)`, 0 beyond a clip's end and where there are
+            none; None: there are none at all. They are as far apart as those of the network that learns them.
     """
 
     train: Indices
     valid: Indices
     targets: Tensor
     weights: Tensor
+    frames: Tensor | None = None
 
 
 class ClipDataModule(pl.LightningDataModule, ABC):

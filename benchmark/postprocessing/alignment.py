@@ -1,6 +1,6 @@
 """Post-processing that adapts itself without labels: events that are cut out must be heard as what they are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,13 +8,10 @@ from numpy.typing import NDArray
 
 from benchmark.data.inventory import Event
 from benchmark.errors import InputError
-from benchmark.postprocessing.base import EventDecoder
+from benchmark.postprocessing.base import AdaptiveDecoder, Tagger
 from benchmark.postprocessing.decoders import check_probability, events_of
 from benchmark.postprocessing.events import runs
 from benchmark.postprocessing.smoothing import check_width, median_smooth
-
-Tagger = Callable[[Sequence[NDArray[Any]]], NDArray[Any]]
-"""Clip probabilities `(n, classes)` of features `(channels, frames, bins)` of any numbers of frames."""
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 MEDIANS = (1, 3, 5, 9, 15, 21, 31, 51)
@@ -29,7 +26,7 @@ class Choice(NamedTuple):
     loss: float
 
 
-class SelfAligned(EventDecoder):
+class SelfAligned(AdaptiveDecoder):
     """A threshold and a median filter for each class, chosen on unlabelled clips by `align`.
 
     Frames are smoothed by the median filter and are active at or above the threshold; the clip's tags do not matter.
@@ -67,7 +64,6 @@ class SelfAligned(EventDecoder):
         self.groups, self.threshold, self.median = tuple(groups), threshold, median
         self.grid = (tuple(thresholds), tuple(medians))
         self.tag_threshold = tag_threshold
-        self.chosen: dict[str, Choice] = {}
 
     def adapt(
         self,
@@ -77,24 +73,16 @@ class SelfAligned(EventDecoder):
         frames: Sequence[NDArray[Any]],
         classes: Sequence[str],
     ) -> None:
-        """Choose for each class.
-
-        Args:
-            tagger: The trained network.
-            features: Of each clip `(channels, frames, bins)`.
-            tags: Probabilities of the clips `(clips, classes)`.
-            frames: Probabilities over time of each clip `(frames', classes)`.
-            classes: Class names.
-        """
+        """Choose for each class."""
         found = align(tagger, features, tags, frames, *self.grid, self.tag_threshold)
-        self.chosen = {name: choice for name, choice in zip(classes, found, strict=True) if not np.isnan(choice.loss)}
+        self.learnt = {name: choice for name, choice in zip(classes, found, strict=True) if not np.isnan(choice.loss)}
 
     def __call__(
         self, tags: NDArray[Any], frames: NDArray[Any], frame_seconds: float, classes: Sequence[str]
     ) -> list[Event]:
         """Events class by class, in time."""
         default = Choice(self.threshold, self.median, float("nan"))
-        chosen = [self.chosen.get(name, default) for name in classes]
+        chosen = [Choice(*self.learnt.get(name, default)) for name in classes]
         curves = median_smooth(frames, [choice.median for choice in chosen])
         active = curves >= np.array([choice.threshold for choice in chosen])
         return events_of(active, frame_seconds, classes)

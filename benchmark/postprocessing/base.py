@@ -1,12 +1,16 @@
-"""What decisions are made of: the two kinds of postprocessing that a recipe can name."""
+"""What decisions are made of: the kinds of postprocessing that a recipe can name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
 
 from benchmark.data.inventory import Event
+
+Tagger = Callable[[Sequence[NDArray[Any]]], NDArray[Any]]
+"""Clip probabilities `(n, classes)` of features `(channels, frames, bins)` of any numbers of frames."""
 
 
 class ClassDecision(ABC):
@@ -30,5 +34,58 @@ class EventDecoder(ABC):
             tags: Probabilities of the clip `(classes,)`.
             frames: Probabilities over time `(frames, classes)`.
             frame_seconds: Distance of two frames in seconds.
+            classes: Class names.
+        """
+
+
+class LearningDecoder(EventDecoder):
+    """A decoder that learns when the networks are trained.
+
+    Attributes:
+        learnt: What it has found, by class, in plain values, which are kept with the run; nothing at first.
+    """
+
+    learnt: Mapping[str, Any] = MappingProxyType({})
+
+
+class FittedDecoder(LearningDecoder):
+    """A decoder that learns from clips, and their tags, that were held out of the training."""
+
+    @abstractmethod
+    def fit(self, tags: NDArray[Any], target: NDArray[Any], classes: Sequence[str]) -> None:
+        """Set `learnt`.
+
+        Args:
+            tags: Probabilities of the clips `(clips, classes)`.
+            target: 0 or 1, or NaN where it is not known `(clips, classes)`.
+            classes: Class names.
+        """
+
+
+class AdaptiveDecoder(LearningDecoder):
+    """A decoder that learns from clips without their labels.
+
+    Attributes:
+        groups: Groups of these clips; none: those that are scored, and then the record says so.
+    """
+
+    groups: Sequence[str] = ()
+
+    @abstractmethod
+    def adapt(
+        self,
+        tagger: Tagger,
+        features: Sequence[NDArray[Any]],
+        tags: NDArray[Any],
+        frames: Sequence[NDArray[Any]],
+        classes: Sequence[str],
+    ) -> None:
+        """Set `learnt`.
+
+        Args:
+            tagger: The trained network.
+            features: Of each clip `(channels, frames, bins)`.
+            tags: Probabilities of the clips `(clips, classes)`.
+            frames: Probabilities over time of each clip `(frames', classes)`.
             classes: Class names.
         """

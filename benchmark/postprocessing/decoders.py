@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmark.data.inventory import Event
 from benchmark.errors import InputError
-from benchmark.postprocessing.base import EventDecoder
+from benchmark.postprocessing.base import EventDecoder, FittedDecoder
 from benchmark.postprocessing.events import close_gaps, runs
 from benchmark.postprocessing.smoothing import (
     check_width,
@@ -70,7 +70,7 @@ class SmoothedThreshold(EventDecoder):
         return events_of(curves >= threshold, frame_seconds, classes)
 
 
-class TaggedCurves(EventDecoder):
+class TaggedCurves(FittedDecoder):
     """For each class that the clip has: its curve rescaled, averaged and thresholded, and close segments joined.
 
     The curve is mapped to 0 to 1, its ends left out of account, smoothed by a moving average, and cut at a threshold.
@@ -78,12 +78,10 @@ class TaggedCurves(EventDecoder):
 
     Args:
         threshold: Value of the curve above which a frame is active; null: the class's threshold for tags.
-        tag_threshold: Probability of the clip above which it has the class.
-        search: Whether `fit` searches such a threshold for each class.
+        tag_threshold: Probability of the clip above which it has the class, before `fit` has found one for each class.
         average: Frames of the moving average, odd.
         edge: Frames at each end that the scale does not depend on.
         gap: Segments closer than this, in seconds, are one.
-        tag_thresholds: Thresholds for tags of some classes, by name.
 
     Raises:
         InputError: A threshold is not in [0, 1], `average` is not odd and positive, or `edge` or `gap` is negative.
@@ -93,43 +91,28 @@ class TaggedCurves(EventDecoder):
         self,
         threshold: float | None = 0.07,
         tag_threshold: float = 0.5,
-        search: bool = True,
         average: int = 19,
         edge: int = 3,
         gap: float = 0.2,
-        tag_thresholds: Mapping[str, float] | None = None,
     ) -> None:
-        self.tag_thresholds = dict(tag_thresholds or {})
-        for value in (threshold or 0.0, tag_threshold, *self.tag_thresholds.values()):
+        for value in (threshold or 0.0, tag_threshold):
             check_probability("threshold", value, "TaggedCurves")
         check_width("average", average, "TaggedCurves.average")
         for name, value in (("edge", edge), ("gap", gap)):
             if value < 0:
                 raise InputError(f"{name} must not be negative, not {value}", f"TaggedCurves.{name}")
-        self.threshold, self.tag_threshold, self.search = threshold, tag_threshold, search
+        self.threshold, self.tag_threshold = threshold, tag_threshold
         self.average, self.edge, self.gap = average, edge, gap
 
     def fit(self, tags: NDArray[Any], target: NDArray[Any], classes: Sequence[str]) -> None:
-        """Search thresholds for tags on clips that were not trained on, where this is wanted.
-
-        Args:
-            tags: Probabilities of the clips `(clips, classes)`.
-            target: 0 or 1 `(clips, classes)`.
-            classes: Class names.
-        """
-        if self.search:
-            found = anneal_thresholds(target, tags)
-            self.tag_thresholds = dict(zip(classes, found.tolist(), strict=True))
+        """Search a threshold for the tags of each class."""
+        self.learnt = dict(zip(classes, anneal_thresholds(target, tags).tolist(), strict=True))
 
     def __call__(
         self, tags: NDArray[Any], frames: NDArray[Any], frame_seconds: float, classes: Sequence[str]
     ) -> list[Event]:
-        """Events class by class, in time.
-
-        Raises:
-            InputError: A threshold is of no class.
-        """
-        wanted = per_class(self.tag_threshold, self.tag_thresholds, classes, "TaggedCurves.tag_thresholds")
+        """Events class by class, in time."""
+        wanted = np.array([self.learnt.get(name, self.tag_threshold) for name in classes])
         cut = wanted if self.threshold is None else np.full(len(classes), self.threshold)
         curves = moving_average(rescale(frames, self.edge), self.average)
         return events_of(

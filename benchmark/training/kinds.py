@@ -79,14 +79,16 @@ class MultiLabelModule(TaskModule):
 class DetectionModule(MultiLabelModule):
     """Sound events: classes of a clip, and of each of its frames, from which `postprocessing` makes events.
 
-    A loss whose class says `on = "frames"` is called with frame logits, clip targets and the number of valid frames.
+    A loss whose class says `on = "frames"` is called with frame logits, targets of frames where the labels have them,
+    else of clips, and the number of valid frames.
     """
 
     has_frames = True
     frame_seconds: float
+    window_frames: int
 
     def configure_head(self) -> None:
-        """Set `head`, and `frame_seconds`: how far apart the frames of the backbone's output are."""
+        """Set `head`, `window_frames` of the backbone's output, and `frame_seconds`: how far apart they are."""
         super().configure_head()
         if not isinstance(self.head, Framewise):
             remedy = "take one with frame_logits, e.g. benchmark.heads.FrequencyMaxTimeMean"
@@ -97,12 +99,12 @@ class DetectionModule(MultiLabelModule):
             )
         self.decoder = self.recipe.postprocessing
         silence = self.example_input()
-        frames = self._frame_logits(self._network_output(silence)).shape[1]
+        self.window_frames = self._frame_logits(self._network_output(silence)).shape[1]
         rate = getattr(self.frontend, "frames_per_second", None)
         seconds = self.recipe.data.clip_seconds
         if rate is not None and self.backbone.input == "features":
             seconds = silence.shape[2] / rate
-        self.frame_seconds = seconds / frames
+        self.frame_seconds = seconds / self.window_frames
 
     def configure_metrics(self) -> None:
         """Set `predictions`, which also collects frames."""
@@ -116,9 +118,21 @@ class DetectionModule(MultiLabelModule):
         assert isinstance(self.head, Framewise), "checked when it was built"
         return self.head.frame_logits(output)
 
+    @property
+    def _learns_frames(self) -> bool:
+        return getattr(self.loss, "on", "clips") == "frames"
+
+    def loss_target(self, batch: Batch) -> Tensor:
+        """Targets of the clips, or those of the windows' frames where there are some and the loss is on frames."""
+        if "frames" not in batch or not self._learns_frames:
+            return super().loss_target(batch)
+        frames, window = batch["frames"], torch.arange(self.window_frames, device=batch["start"].device)
+        place = (self.first_frames(batch["start"])[:, None] + window).clamp(max=frames.shape[1] - 1)
+        return frames[torch.arange(len(frames), device=place.device)[:, None], place]
+
     def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
         """The recipe's loss, on clips or on frames."""
-        if getattr(self.loss, "on", "clips") == "clips":
+        if not self._learns_frames:
             return super().compute_loss(outputs, target, valid, weight)
         assert outputs.frames is not None
         frames = valid_frames(valid, outputs.frames.shape[1])

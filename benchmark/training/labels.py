@@ -43,8 +43,15 @@ class Before(Protocol):
     def data(self) -> ClipDataModule:
         """The data of its last training."""
 
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names."""
+
     def predict(self, clips: Indices) -> ClipTable:
         """The mean of its networks' predictions of some clips, in rising order of their index."""
+
+    def predict_each(self, clips: Indices) -> list[ClipTable]:
+        """The same, member by member."""
 
     def held_out(self) -> NDArray[np.float64]:
         """Probabilities `(examples, classes)` of clips by networks that were not trained on them, else NaN."""
@@ -74,14 +81,15 @@ class Predict:
         self.module.to(self.device).eval()
         self.module.predictions.reset()
         with torch.inference_mode():
-            for batch in self._batches(clips):
+            for batch in self.batches(clips):
                 self.module.evaluate(self.module.transfer_batch_to_device(batch, self.device, 0))
                 self.beat()
         table: ClipTable = self.module.predictions.compute()
         self.module.predictions.reset()
         return table
 
-    def _batches(self, clips: Indices) -> Iterator[Batch]:
+    def batches(self, clips: Indices) -> Iterator[Batch]:
+        """The windows of some clips, in the size of evaluation."""
         windows = self.data.windows(clips)
         size = self.data.settings.eval_batch_size
         places = range(0, len(windows), size)

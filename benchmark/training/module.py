@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.data.datamodule import Batch, ClipDataModule, Example
 from benchmark.errors import InputError
+from benchmark.losses.virtual_adversarial import frozen_statistics
 from benchmark.metrics.clips import ClipPredictions, ClipTable
 from benchmark.predictions import Predictions, Rescore, Scores
 from benchmark.recipe import Recipe
@@ -91,8 +92,8 @@ class TaskModule(pl.LightningModule, ABC):
             self.adaptation.configure(self.backbone, self._embedding_size())
 
     def configure_loss(self) -> None:
-        """Set `loss`."""
-        self.loss = self.recipe.loss
+        """Set `loss` and `regularizers`."""
+        self.loss, self.regularizers = self.recipe.loss, nn.ModuleList(self.recipe.regularizers)
         on_frames = getattr(self.loss, "on", "clips") == "frames"
         if on_frames and not self.has_frames:
             raise InputError(f"{type(self.loss).__name__} needs frames", "loss", "this task classifies clips")
@@ -151,7 +152,7 @@ class TaskModule(pl.LightningModule, ABC):
 
         Args:
             outputs: What the network gave.
-            target: `(batch, classes)`.
+            target: What `loss_target` gives `(batch, ...)`.
             valid: Share of each clip that is real audio `(batch,)`.
             weight: How much each clip counts `(batch,)`.
         """
@@ -211,6 +212,10 @@ class TaskModule(pl.LightningModule, ABC):
         features, lengths = self._features(waveform, lengths, len(self.transforms))
         features, lengths, target = self._augment("features", features, lengths, target)
         return features, lengths / features.shape[2], target
+
+    def clip_input(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The same for a batch of the data, with the targets of its clips."""
+        return self.network_input(_waveform(batch), batch["length"], batch["target"])
 
     def _features(self, waveform: Tensor, lengths: Tensor, n_transforms: int) -> tuple[Tensor, Tensor]:
         features, lengths = self.frontend(waveform, lengths)
@@ -287,16 +292,44 @@ class TaskModule(pl.LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch, computed in float32 whatever the precision of the network."""
+        target = self.loss_target(batch)
         # Augmentations that mix clips mix weights as they mix targets, so one is a column of the other meanwhile.
-        labels = torch.cat([batch["target"], batch["weight"][:, None]], dim=1)
+        labels = torch.cat([target.flatten(1), batch["weight"][:, None]], dim=1)
         x, valid, labels = self.network_input(_waveform(batch), batch["length"], labels)
-        target, weight = labels[:, :-1], labels[:, -1]
+        target, weight = labels[:, :-1].reshape_as(target), labels[:, -1]
         if self.adaptation is None:
-            losses = {"loss": self._loss(self(x, valid), target, valid, weight)}
+            parts = self.loss_parts(x, valid, target, weight)
+            losses = {"loss": torch.stack(list(parts.values())).sum()} | (parts if len(parts) > 1 else {})
         else:
             losses = self.adaptation(self, x, valid, target, self._of_source[batch["clip"]], self.global_step)
         self.log_dict({f"train/{name}": value for name, value in losses.items()}, prog_bar=True)
         return losses["loss"]
+
+    def loss_target(self, batch: Batch) -> Tensor:
+        """What the loss compares the outputs for a batch with `(batch, ...)`: the targets of its clips."""
+        return batch["target"]
+
+    def loss_parts(self, x: Tensor, valid: Tensor, target: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """The terms of the training loss by name: `labels`, then the regularizers, whose passes move no statistics.
+
+        Args:
+            x: Network input.
+            valid: Share of each clip that is real audio `(batch,)`.
+            target: Of the loss `(batch, ...)`; where batches are drawn by domain, the loss passes over clips whose
+                targets are all NaN.
+            weight: How much each clip counts `(batch,)`.
+        """
+        outputs: Outputs = self(x, valid)
+        labelled: Outputs = outputs
+        known: Any = ...
+        if self.recipe.data.domains:
+            known = ~target.flatten(1).isnan().all(dim=1)
+            labelled = Outputs(outputs.clips[known], None if outputs.frames is None else outputs.frames[known])
+        parts = {"labels": self._loss(labelled, target[known], valid[known], weight[known])}
+        for regularizer in self.regularizers:
+            with frozen_statistics(self):
+                parts[type(regularizer).__name__] = regularizer(lambda y: self(y, valid).clips, x, outputs.clips)
+        return parts
 
     def _loss(self, outputs: Outputs, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
         with torch.autocast(self.device.type, enabled=False):
@@ -316,7 +349,7 @@ class TaskModule(pl.LightningModule, ABC):
 
     def evaluate(self, batch: Batch) -> tuple[Outputs, Tensor]:
         """Add a batch to `predictions`; its logits and its share of real audio `(batch,)`."""
-        x, valid, _ = self.network_input(_waveform(batch), batch["length"], batch["target"])
+        x, valid, _ = self.clip_input(batch)
         outputs = self(x, valid)
         self.predictions.update(batch["clip"], batch["window"], self.activate(outputs.clips), batch["target"])
         return outputs, valid
@@ -324,7 +357,7 @@ class TaskModule(pl.LightningModule, ABC):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the predictions of one batch."""
         outputs, valid = self.evaluate(batch)
-        loss = self._loss(outputs, batch["target"], valid, batch["weight"])
+        loss = self._loss(outputs, self.loss_target(batch), valid, batch["weight"])
         self.log("val/loss", loss, batch_size=len(valid), on_epoch=True, on_step=False, sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:

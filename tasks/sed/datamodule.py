@@ -37,7 +37,7 @@ class SoundEventDataModule(ClipDataModule):
     """Clips of the weak list and of the list that the protocol scores, `test` or `eval`.
 
     A clip's group is its list. Training takes the weak list. A recipe may ask for the unlabelled lists too, for its
-    label sources; their targets are NaN.
+    label sources or, where `data.domains` gives them a share, for its batches; their targets are NaN.
     """
 
     subsets = (IN_DOMAIN, OUT_OF_DOMAIN)
@@ -57,8 +57,6 @@ class SoundEventDataModule(ClipDataModule):
         clips = {name: _training_clips(root, name) for name in names}
         rows = event_rows(root / official.csv)
         _require_apart(root / official.csv, rows, clips)
-        for name in names[1:]:
-            _require_audio(root, name, clips[name])
         counts = [Count(name, len(found), SUBSETS[name].clips) for name, found in clips.items()]
         counts += _weak_counts(clips[WEAK])
         clips[protocol] = _scored_clips(root, protocol, rows)
@@ -69,19 +67,26 @@ class SoundEventDataModule(ClipDataModule):
         paths = {e.clip_id: e.path for e in listed}
         missing, strangers = match_audio(paths, folders, TITLE, root, on_error, cls.may_be_partial)
         examples = [e for e in listed if e.clip_id not in missing]
-        if on_error == "stop":
-            _require_audio(root, WEAK, clips[WEAK])
-            _require_audio(root, protocol, clips[protocol])
+        for name in clips if on_error == "stop" else names[1:]:
+            _require_audio(root, name, clips[name], missing)
         about = [_coverage(name, found, missing) for name, found in clips.items()]
         version = official.versions.get(len(rows), "unknown")
         summary = f"clips: {', '.join(about)}; {Path(official.csv).name} has {len(rows)} rows (version {version})"
         train, test = (frozenset(e.clip_id for e in clips[name]) for name in (WEAK, protocol))
         return Inventory(examples, counts, summary, missing, strangers, {protocol: Parts(train, test)})
 
+    def split(self, examples: Sequence[Example]) -> tuple[Indices, Indices]:
+        """The weak list, with the unlabelled lists that have a share of the batches; and the scored one."""
+        train, test = super().split(examples)
+        shared = set(self.subsets) & set(self.settings.domains)
+        return np.union1d(train, np.flatnonzero([example.group in shared for example in examples])), test
+
     def hold_out(self, examples: Sequence[Example], train: Indices, fraction: float) -> tuple[Indices, Indices]:
-        """A random part, as in the baseline: most combinations of tags are too rare to be dealt out evenly."""
-        chosen = np.random.default_rng(self.seed).permutation(len(train))[: round(fraction * len(train))]
-        return np.delete(train, chosen), train[np.sort(chosen)]
+        """A random part of the weak list, as in the baseline: most sets of tags are too rare to be dealt out evenly."""
+        weak = train[[examples[clip].group == WEAK for clip in train]]
+        chosen = np.random.default_rng(self.seed).permutation(len(weak))[: round(fraction * len(weak))]
+        valid = weak[np.sort(chosen)]
+        return np.setdiff1d(train, valid), valid
 
     def write_submission(
         self, path: Path, table: ClipTable, examples: Sequence[Example], decisions: Sequence[Any]
@@ -105,8 +110,8 @@ def _require_apart(path: Path, rows: Sequence[EventRow], clips: Mapping[str, Seq
             raise InputError(what, f"{path}:{shared[files[0]]}", "take the current lists: make data TASK=sed")
 
 
-def _require_audio(root: Path, name: str, examples: Sequence[Example]) -> None:
-    if not any(is_there(example.path) for example in examples):
+def _require_audio(root: Path, name: str, examples: Sequence[Example], missing: Mapping[str, str]) -> None:
+    if all(example.clip_id in missing for example in examples):
         remedy = "tasks/sed/README.md says where audio is"
         if name not in (WEAK, TEST, EVAL):
             remedy += "; or run a system that does not ask for them in data.subsets"

@@ -13,14 +13,14 @@ from benchmark.predict import Predictor
 from benchmark.stages import fuse
 
 
-def product(member, frames, target):
+def product(member, frames, target, outputs=("clips", "frames")):
     """A network that was trained without two clips; clip 0 has so many frames."""
     probability = np.full((2, 1), 0.5)
     out = ClipTable(np.array([0, 1]), probability, np.array(target, dtype=np.float32))
     test = ClipTable(
         np.array([5, 6]), probability, np.zeros((2, 1), np.float32), [np.ones((frames, 1)), np.ones((9, 1))]
     )
-    return SimpleNamespace(training=SimpleNamespace(member=member), held_out=out, test=test)
+    return SimpleNamespace(training=SimpleNamespace(member=member, outputs=outputs), held_out=out, test=test)
 
 
 def test_a_fusion_learns_nothing_from_clips_without_labels(tmp_path):

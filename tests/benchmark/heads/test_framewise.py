@@ -5,7 +5,6 @@ import torch
 
 from benchmark.errors import InputError
 from benchmark.heads import FrequencyMaxTimeMean, MeanProbability
-from benchmark.losses import FrameBCE
 
 
 @pytest.fixture(autouse=True)
@@ -66,14 +65,3 @@ def test_wrong_use_is_named():
         MeanProbability(4, 2)(torch.zeros(1, 4))
     with pytest.raises(InputError, match="n_classes"):
         MeanProbability(4, 0)
-
-
-def test_frame_loss_is_the_mean_over_valid_frames_then_over_clips():
-    logits, target, frames = torch.randn(2, 5, 3), torch.tensor([[1.0, 0, 0], [0, 1, 1]]), torch.tensor([2, 5])
-    probability = logits.sigmoid()
-    entropy = -(target[:, None] * probability.log() + (1 - target[:, None]) * (1 - probability).log())
-    expected = (entropy[0, :2].mean() + entropy[1].mean()) / 2
-    torch.testing.assert_close(FrameBCE()(logits, target, frames), expected)
-    logits[0, 2:] = 1e4  # padding
-    torch.testing.assert_close(FrameBCE()(logits, target, frames), expected)
-    assert FrameBCE.on == "frames"

@@ -117,7 +117,7 @@ def test_the_decoder_uses_what_was_chosen_and_its_default_elsewhere():
     before = decoder(tags[0], curves[0], 1.0, CLASSES)
     assert len(before) == 4  # the specks above 0.5
     decoder.adapt(hears_cats, features, tags, curves, CLASSES)
-    assert set(decoder.chosen) == {"Cat"}
+    assert set(decoder.learnt) == {"Cat"}
     found = decoder(tags[0], curves[0], 1.0, CLASSES)
     cats = np.flatnonzero(np.diff(features[0][0, :, 0], prepend=0) > 0)
     assert found == [Event(float(start), float(start + 8), "Cat") for start in cats]

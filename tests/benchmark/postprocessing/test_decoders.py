@@ -61,7 +61,8 @@ def test_segments_closer_than_the_gap_are_one():
 
 def test_without_a_threshold_of_its_own_a_curve_is_cut_at_the_tags():
     frames = curves([0.0, 0.5, 1.0], [0.0, 0.5, 1.0])
-    decoder = TaggedCurves(threshold=None, average=1, edge=0, gap=0.0, tag_thresholds={"Dog": 0.4})
+    decoder = TaggedCurves(threshold=None, average=1, edge=0, gap=0.0)
+    decoder.learnt = {"Dog": 0.4}
     found = decoder(np.array([0.9, 0.9]), frames, 1.0, CLASSES)
     assert found == [Event(2, 3, "Cat"), Event(1, 3, "Dog")]
 
@@ -71,12 +72,10 @@ def test_thresholds_for_tags_are_searched_on_held_out_clips():
     tags = np.array([[0.48, 0.9], [0.47, 0.2], [0.43, 0.8], [0.42, 0.1]])
     decoder = TaggedCurves()
     decoder.fit(tags, target, CLASSES)
-    assert 0.43 <= decoder.tag_thresholds["Cat"] < 0.47
+    assert 0.43 <= decoder.learnt["Cat"] < 0.47
     found = decoder(tags[1], np.ones((4, 2)), 1.0, CLASSES)
     assert found == [Event(0, 4, "Cat")]
-    fixed = TaggedCurves(search=False)
-    fixed.fit(tags, target, CLASSES)
-    assert fixed(tags[1], np.ones((4, 2)), 1.0, CLASSES) == []
+    assert TaggedCurves()(tags[1], np.ones((4, 2)), 1.0, CLASSES) == []
 
 
 @pytest.mark.parametrize("decoder", [SmoothedThreshold(), TaggedCurves(average=1)])

@@ -18,6 +18,7 @@ from benchmark import records
 from benchmark.data.datamodule import ClipDataModule
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.fitting import Fitting
+from benchmark.metrics.clips import mean_of_tables
 from benchmark.paths import runs_root
 from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
@@ -127,7 +128,13 @@ class Run:
         assert trainer is not None
         parameters, macs = module.count()
         with self.fitting.timed("eval"):
-            trainer.test(module, datamodule=data, verbose=False)
+            tables = []
+            for network in module.each():
+                trainer.test(network, datamodule=data, verbose=False)
+                assert network.table is not None
+                tables.append(network.table)
+            if len(tables) > 1:
+                module.take_scores(mean_of_tables(tables), [data.examples[clip] for clip in tables[0].clip])
         record = self._record(recipe, data, module, parameters, macs)
         self._leave(data, module, record, trainer.loggers)
         return record
@@ -142,7 +149,7 @@ class Run:
         whole = self.plan.config.build()
         on_test = whole.fusion is not None and whole.selection.fusion == "test"
         with self.fitting.timed("eval"):
-            table = fuse(products, whole.fusion, data.given.weights.numpy(), self.folder.path, on_test)
+            table = fuse(products, whole.fusion, system.labels or data.given, self.folder.path, on_test)
             module.take_scores(table, [data.examples[clip] for clip in table.clip])
         members = {product.training.member: product for product in products}.values()
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))

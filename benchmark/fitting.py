@@ -1,5 +1,6 @@
 """One training of a run: a recipe's parts on its data, from fresh or given weights to those that are scored."""
 
+import math
 import time
 import warnings
 import zipfile
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from benchmark.data.datamodule import ClipDataModule, Labels
@@ -23,7 +24,7 @@ from benchmark.postprocessing import FittedDecoder
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
-from benchmark.training.module import TaskModule
+from benchmark.training.module import TaskModule, scored_weights
 
 
 class Trained(NamedTuple):
@@ -99,11 +100,10 @@ class Fitting:
             start: Weights to start from in place of fresh ones.
         """
         recipe, module, data = self.prepare(training)
-        suffix = f"-{training.name}" if training.name else ""
-        saved = self.folder.checkpoint(f"last{suffix}")
+        saved = self._saved(training)
         if is_whole(scored) and saved.exists():
             data.setup()
-            module.load_state_dict(torch.load(scored, weights_only=True, map_location="cpu"))
+            module.load_scored(scored)
             self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
             self.trainer = self._make_trainer(training, recipe, None, saved, module)
             return Trained(recipe, module, data)
@@ -113,7 +113,7 @@ class Fitting:
                 data.labels = labels(data)
         if start is not None:
             _start_from(start, module, training)
-        best = self._best_checkpoint(recipe, training, f"best{suffix}")
+        best = self._best_checkpoint(recipe, training, saved.stem.replace("last", "best", 1))
         trainer = self.trainer = self._make_trainer(training, recipe, best, saved, module)
         resumes = self.resumed and saved.exists()
         with self.timed("train"):
@@ -127,6 +127,16 @@ class Fitting:
         self._keep_scored_weights(module, best, scored)
         return Trained(recipe, module, data)
 
+    def _saved(self, training: Training) -> Path:
+        """The checkpoint that a training resumes from."""
+        return self.folder.checkpoint(f"last-{training.name}" if training.name else "last")
+
+    def best_score(self, training: Training) -> float:
+        """The validation score that selected the weights of a finished training; NaN where none did."""
+        state = torch.load(self._saved(training), weights_only=True, map_location="cpu", mmap=True)
+        found = [kept["best_model_score"] for kept in state["callbacks"].values() if "best_model_score" in kept]
+        return float(found[0]) if found else math.nan
+
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
         """Add the block's wall time to what earlier sessions of the run took."""
@@ -134,7 +144,7 @@ class Fitting:
         yield
         self.seconds[part] = before + time.monotonic() - began
 
-    def _best_checkpoint(self, recipe: Recipe, training: Training, name: str) -> ModelCheckpoint | None:
+    def _best_checkpoint(self, recipe: Recipe, training: Training, name: str) -> BestCheckpoint | None:
         """What keeps the best weights, where the recipe selects on a validation part."""
         selection = recipe.selection
         learns = {
@@ -153,22 +163,24 @@ class Fitting:
             raise InputError(what, "selection.start", "lower it, or raise trainer.max_steps")
         return BestCheckpoint(selection, self.folder.checkpoint(name).parent, name)
 
-    def _keep_scored_weights(self, module: TaskModule, best: ModelCheckpoint | None, scored: Path) -> None:
+    def _keep_scored_weights(self, module: TaskModule, best: BestCheckpoint | None, scored: Path) -> None:
         """Give the module the weights to score, and keep exactly these for `predict`."""
+        weights = [module.state_dict()]
         if best is not None:
             if not best.best_model_path:
                 raise BenchmarkError(
                     "no validation took place", self.folder.path, "lower trainer.val_every or selection.start"
                 )
-            state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")
-            module.load_state_dict(state["state_dict"])
+            kept = [torch.load(path, weights_only=True, map_location="cpu", mmap=True) for path in best.best_first]
+            weights = [state["state_dict"] for state in kept]
         fresh = scored.with_suffix(".part")
         scored.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(module.state_dict(), fresh)
+        torch.save(weights if len(weights) > 1 else weights[0], fresh)
         fresh.replace(scored)
+        module.load_scored(scored)
 
     def _make_trainer(
-        self, training: Training, recipe: Recipe, best: ModelCheckpoint | None, saved: Path, module: TaskModule
+        self, training: Training, recipe: Recipe, best: BestCheckpoint | None, saved: Path, module: TaskModule
     ) -> pl.Trainer:
         settings, selection = recipe.trainer, recipe.selection
         val_every = min(settings.val_every, settings.max_steps) if best else None
@@ -228,9 +240,8 @@ def _start_from(path: Path, module: TaskModule, training: Training) -> None:
     Raises:
         InputError: They are those of another network.
     """
-    state = torch.load(path, weights_only=True, map_location="cpu")
     # What an earlier stage adapted against is no part of the network, and another adaptation starts afresh.
-    state = {name: value for name, value in state.items() if not name.startswith("adaptation.")}
+    state = {name: value for name, value in scored_weights(path)[0].items() if not name.startswith("adaptation.")}
     try:
         differing = [name for names in module.load_state_dict(state, strict=False) for name in names]
     except RuntimeError as error:

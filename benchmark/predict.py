@@ -12,18 +12,19 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmark.data.audio import load_clip
-from benchmark.data.datamodule import Event, window_starts
+from benchmark.data.datamodule import Event
 from benchmark.decoding import restore
 from benchmark.errors import InputError
+from benchmark.frontends.silence import split_at_silence
 from benchmark.fusion.base import Fusion
 from benchmark.heads.pooling import valid_frames
 from benchmark.metrics.frames import join_windows
 from benchmark.plots import plot_prediction
 from benchmark.recipe import OUTPUTS, RecipeConfig, Training
-from benchmark.records import read_record
+from benchmark.records import read_json, read_record
 from benchmark.registry import get_task
 from benchmark.runner import SCORED
-from benchmark.stages import FUSED, PARTS
+from benchmark.stages import FUSED, KEPT, PARTS
 from benchmark.training.kinds import DetectionModule
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
@@ -156,12 +157,14 @@ def _hear(module: TaskModule, file: Path, hop_seconds: float | None) -> Heard:
     settings = module.recipe.data
     rate = settings.sample_rate
     waveform = load_clip(file, rate, settings.mono)
-    length = round(settings.clip_seconds * rate)
-    hop = hop_seconds or settings.hop_seconds or settings.clip_seconds
-    starts = window_starts(waveform.shape[1], length, round(hop * rate), settings.drop_rest and hop_seconds is None)
-    windows, frames = apply(module, waveform, starts, length)
-    times = np.stack([starts / rate, np.minimum((starts + length) / rate, waveform.shape[1] / rate)], axis=1)
-    return Heard(windows.mean(axis=0), windows, times, frames, waveform.shape[1] / rate)
+    whole, cut = np.array([[0, waveform.shape[1]]]), settings.cut(hop_seconds)
+    spans = cut.spans(split_at_silence(waveform[0], rate) if settings.split_at_silence else whole)
+    found = []
+    for network in module.each():
+        windows, frames = apply(network, waveform, spans, cut.length)
+        clip = network.predictions.of_windows(windows)
+        found.append(Heard(clip, windows, spans / rate, frames, waveform.shape[1] / rate))
+    return _mean(found)
 
 
 def _mean(found: Sequence[Heard]) -> Heard:
@@ -184,27 +187,27 @@ def _joined(found: Sequence[Heard], framed: Sequence[Heard], fusion: Fusion | No
 
 
 def apply(
-    module: TaskModule, waveform: NDArray[Any], starts: NDArray[Any], length: int
+    module: TaskModule, waveform: NDArray[Any], spans: NDArray[Any], length: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Probabilities of a recording.
 
     Args:
         module: The network.
         waveform: `(channels, time)`; where the recipe takes each channel by itself, the mean over channels is given.
-        starts: First sample of each window.
+        spans: First sample of each window and the one after the last that it sees `(windows, 2)`.
         length: Samples of a window.
 
     Returns:
         Of each window `(windows, classes)`, and of each frame `(frames, classes)`, none where there are no frames.
     """
     if module.recipe.data.each_channel and len(waveform) > 1:
-        found = [apply(module, channel[None], starts, length) for channel in waveform]
+        found = [apply(module, channel[None], spans, length) for channel in waveform]
         windows, frames = (np.mean(parts, axis=0) for parts in zip(*found, strict=True))
         return windows, frames
     clips, frames_of, first, valid = [], [], [], []
     step = module.recipe.data.eval_batch_size
-    for chunk in (starts[place : place + step] for place in range(0, len(starts), step)):
-        pieces = [waveform[:, start : start + length] for start in chunk]
+    for chunk in (spans[place : place + step] for place in range(0, len(spans), step)):
+        pieces = [waveform[:, start:stop] for start, stop in chunk]
         batch = np.stack([np.pad(piece, ((0, 0), (0, length - piece.shape[1]))) for piece in pieces])
         lengths = torch.tensor([piece.shape[1] for piece in pieces])
         with torch.inference_mode():
@@ -212,7 +215,7 @@ def apply(
             clips.append(module.activate(outputs.clips).numpy())
             if isinstance(module, DetectionModule) and outputs.frames is not None:
                 frames_of.append(module.activate(outputs.frames).numpy())
-                first.append(module.first_frames(torch.from_numpy(chunk)).numpy())
+                first.append(module.first_frames(torch.from_numpy(chunk[:, 0])).numpy())
                 valid.append(valid_frames(lengths / length, outputs.frames.shape[1]).numpy())
     joined = join_windows(*map(np.concatenate, (first, valid, frames_of))) if frames_of else np.zeros((0, 0))
     return np.concatenate(clips), joined
@@ -230,13 +233,14 @@ def load_run(folder: Path) -> System:
     # The file has them already, but not in the changes of its stages.
     overrides = record.overrides[2:] if record.overrides[:1] == ["--model"] else record.overrides
     config = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path, overrides)
+    kept = read_json(folder / KEPT) if (folder / KEPT).exists() else {}
     members: dict[str, list[TaskModule]] = {}
     for training in config.trainings():
-        if not training.is_last:
+        if not training.is_last or training.turn != kept.get(training.member, training.turn):
             continue
         with random_weights_allowed():  # whatever they were, the run's own weights come next
             module: TaskModule = task.load("module")(training.config.build(), task.classes_of(record.protocol))
-        module.load_state_dict(torch.load(_weights(folder, training), weights_only=True, map_location="cpu"))
+        module.load_scored(_weights(folder, training))
         restore(module.recipe.postprocessing, folder)
         members.setdefault(training.member, []).append(module.eval())
     fusion = config.build_fusion()

@@ -189,10 +189,12 @@ class RecipeConfig:
                 if whole := [key for key in WHOLE if key in changed]:
                     raise InputError(f"{whole[0]} cannot change", place, "they are of the whole recipe")
                 configs[member] = _scaled(RecipeConfig.parse(changed, place, self._overrides), scale)
+                if stage.keep == "best" and configs[member].as_dict()["selection"]["monitor"] is None:
+                    raise InputError("no score says which turn is the best", place, "set selection.monitor")
             turns = _turns(stage, scale)
             stage.folds = stage.folds and max(2, round(stage.folds * scale))
             for turn, name in enumerate(turns):
-                is_last = number == len(built) - 1 and turn == len(turns) - 1
+                is_last = number == len(built) - 1 and (stage.keep == "best" or turn == len(turns) - 1)
                 found += [
                     Training(name, member, part, (places[member], turn), stage, plain["labels"], config, is_last)
                     for member, config in configs.items()
@@ -213,7 +215,7 @@ class Training(NamedTuple):
         stage: Its stage.
         labels: What its stage's label source is, in plain values; None: the given labels.
         config: Its recipe.
-        is_last: Whether its network is scored.
+        is_last: Whether its network is scored, or may be: where the best of its stage's turns counts.
     """
 
     turn: str

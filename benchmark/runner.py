@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from benchmark import records
@@ -20,6 +19,7 @@ from benchmark.decoding import learn
 from benchmark.devices import device_name
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.fitting import Fitting
+from benchmark.metrics.clips import mean_of_tables
 from benchmark.paths import runs_root
 from benchmark.plan import Plan
 from benchmark.recipe import Recipe, Training
@@ -128,7 +128,13 @@ class Run:
         predict = Predict(module, data, self.fitting.device, self.fitting.say)
         on_test = learn(trained, lambda: predict(np.unique(data.valid.clip)), self.fitting)
         with self.fitting.timed("eval"):
-            trainer.test(module, datamodule=data, verbose=False)
+            tables = []
+            for network in module.each():
+                trainer.test(network, datamodule=data, verbose=False)
+                assert network.table is not None
+                tables.append(network.table)
+            if len(tables) > 1:
+                module.take_scores(mean_of_tables(tables), [data.examples[clip] for clip in tables[0].clip])
         record = self._record(recipe, data, module, parameters, macs, on_test)
         self._leave(data, module, record, trainer.loggers)
         return record
@@ -141,11 +147,11 @@ class Run:
         decides = [product for product in products if "frames" in product.training.outputs][-1]
         recipe, module, data = trained = self.fitting.prepare(decides.training)
         data.setup()
-        module.load_state_dict(torch.load(decides.weights, weights_only=True, map_location="cpu"))
+        module.load_scored(decides.weights)
         fusion = self.plan.config.build_fusion()
         on_test = fusion is not None and self.plan.config.as_dict()["selection"]["fusion"] == "test"
         with self.fitting.timed("eval"):
-            table = fuse(products, fusion, data.given.weights.numpy(), self.folder.path, on_test)
+            table = fuse(products, fusion, system.labels or data.given, self.folder.path, on_test)
         held_out = partial(join, products, fusion, held_out_of(products))
         on_test |= learn(trained, held_out, self.fitting, len(products))
         with self.fitting.timed("eval"):

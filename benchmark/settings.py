@@ -52,6 +52,7 @@ class Selection:
         patience: Validations without a gain after which training stops; null trains to the end.
         min_delta: How much better a value must be to count as a gain for `patience`.
         start: Step before which validations neither choose nor stop.
+        average: Of so many best validations the predictions are averaged; where there were fewer, of all.
         fusion: What the fusion learns from: held-out predictions, or, as some sources do, those of the test part.
     """
 
@@ -60,11 +61,17 @@ class Selection:
     patience: int | None = None
     min_delta: float = 0.0
     start: int = 0
+    average: int = 1
     fusion: Literal["held-out", "test"] = "held-out"
 
     def __post_init__(self) -> None:
         if (self.monitor, self.mode) == ("loss", "max"):
             raise InputError("the best loss is the smallest", "selection.mode", "set it to min")
+        if self.average < 1:
+            raise InputError(f"average must be at least 1, not {self.average}", "selection.average")
+        if self.average > 1 and self.monitor is None:
+            remedy = "set selection.monitor to a score, or to loss"
+            raise InputError("nothing says which validations are the best", "selection.average", remedy)
 
 
 @dataclass
@@ -80,6 +87,8 @@ class Stage:
         labels: Where its labels come from; null: they are the given ones.
         start: `previous` goes on from the weights of the same member and part of the stage before; null starts afresh.
         repeat: How many times in a row the stage is done, each time with new labels.
+        keep: Which of these turns counts in the end: the `last`, or of each member the one with the `best` score by
+            which its weights were selected, on average over its parts.
         changes: Keys of the recipe that are different in this stage.
     """
 
@@ -90,6 +99,7 @@ class Stage:
     labels: LabelSource | None = None
     start: Literal["previous"] | None = None
     repeat: int = 1
+    keep: Literal["last", "best"] = "last"
     changes: Changes = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -6,9 +6,10 @@ on behind the last whole artifact, and a changed setting redoes what depends on 
 runs of the task.
 """
 
+import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import groupby
@@ -27,11 +28,12 @@ from benchmark.metrics.clips import ClipTable, mean_of_tables, table_arrays, tab
 from benchmark.paths import runs_root
 from benchmark.plan import user_code
 from benchmark.recipe import OUTPUTS, Training, fingerprint
+from benchmark.records import write_text
 from benchmark.side_by_side import SideBySide, Work
 from benchmark.suggest import did_you_mean
-from benchmark.training.labels import Predict
+from benchmark.training.labels import Network, Predict
 
-PARTS, FUSED = "artifacts", "fusion.npz"
+PARTS, FUSED, KEPT = "artifacts", "fusion.npz", "kept.json"
 
 
 class Product(NamedTuple):
@@ -46,6 +48,7 @@ class Product(NamedTuple):
         parameters: Its trainable parameters.
         macs: Multiply-accumulates of its network for one clip.
         steps: Optimiser steps that it took.
+        score: The validation score that selected its weights; NaN where none did.
     """
 
     training: Training
@@ -56,6 +59,7 @@ class Product(NamedTuple):
     parameters: int
     macs: int
     steps: int
+    score: float
 
 
 class Job(NamedTuple):
@@ -81,6 +85,7 @@ class System:
 
     Attributes:
         steps: Optimiser steps of all trainings, also of those that were taken over.
+        labels: What all members of the last stage learnt from; None: the given labels, or each member its own.
 
     Args:
         fitting: Trains one recipe.
@@ -92,19 +97,27 @@ class System:
         self.folder.mkdir(exist_ok=True)
         self.trainings = {training.name: training for training in self.plan.config.trainings()}
         self.steps = 0
+        self.labels: Labels | None = None
 
     def train(self) -> list[Product]:
         """Train everything; what the last stage left."""
         fitting, options, products = self.fitting, self.plan.options, list[Product]()
         work = Work(options, fitting.fold, fitting.folder.path, fitting.folder.identity, fitting.resumed)
         with SideBySide(work, fitting.say) if options.devices > 1 else nullcontext() as devices:
-            for _, group in groupby(self.trainings.values(), key=lambda training: training.turn):
-                jobs = self._jobs(list(group), products)
-                if devices is not None:
-                    with fitting.timed("train"):
-                        devices.do([job for job in jobs if not all(map(is_whole, self._artifacts(job)))])
-                products = [self.do(job) for job in jobs]
-                self.steps += sum(product.steps for product in products)
+            for _, of_stage in groupby(self.trainings.values(), key=lambda training: training.stage.name):
+                turns = []
+                for _, group in groupby(of_stage, key=lambda training: training.turn):
+                    jobs = self._jobs(list(group), products)
+                    if devices is not None:
+                        with fitting.timed("train"):
+                            devices.do([job for job in jobs if not all(map(is_whole, self._artifacts(job)))])
+                    products = [self.do(job) for job in jobs]
+                    self.steps += sum(product.steps for product in products)
+                    turns.append(products)
+                if products[0].training.stage.keep == "best":
+                    products = best_turns(turns)
+        kept = {product.training.member: product.training.turn for product in products}
+        write_text(self.fitting.folder.path / KEPT, json.dumps(kept, indent=1) + "\n")
         return products
 
     def _jobs(self, trainings: Sequence[Training], before: Sequence[Product]) -> list[Job]:
@@ -122,6 +135,7 @@ class System:
                 same = (training.member, training.part)
                 start = next((p.key, p.weights) for p in before if (p.training.member, p.training.part) == same)
             jobs.append(Job(training.name, *made[whose], *start))
+        self.labels = _read_labels(made[""][1]) if "" in made else None
         return jobs
 
     def _labels(self, training: Training, whose: str, before: Sequence[Product]) -> tuple[str, Path | None]:
@@ -150,13 +164,13 @@ class System:
             before, labels = self.fitting.steps, _read_labels(job.labels)
             trained = self.fitting.train(training, weights, lambda data: part_of(data, training, labels)[0], job.start)
             held_out = part_of(trained.data, training, labels)[1]
-            self._save_tables(tables, trained, held_out, self.fitting.steps - before)
+            self._save_tables(tables, training, trained, held_out, self.fitting.steps - before)
         with np.load(tables) as arrays:
             content = dict(arrays)
         out, test = (table_of(content, name) for name in ("held_out", "test"))
-        numbers = (int(content[name]) for name in ("parameters", "macs", "steps"))
         key = self.key_of(training, job.labels_key, job.start_key)
-        return Product(training, key, weights, out, test, *numbers)
+        parameters, macs, steps = (int(content[name]) for name in ("parameters", "macs", "steps"))
+        return Product(training, key, weights, out, test, parameters, macs, steps, float(content["score"]))
 
     def key_of(self, training: Training, labels_key: str = "", start_key: str = "") -> str:
         """Hash of all that a training comes from.
@@ -181,14 +195,15 @@ class System:
         earlier = (labels_key, start_key)
         return fingerprint(about, code, options.allow_random_weights, recipe, selection, dealt, *earlier)
 
-    def _save_tables(self, path: Path, trained: Trained, held_out: Indices, steps: int) -> None:
+    def _save_tables(self, path: Path, training: Training, trained: Trained, held_out: Indices, steps: int) -> None:
         """Predictions of the clips that the training did not learn from."""
         _, module, data = trained
         predict = Predict(module, data, self.fitting.device, self.fitting.say)
         parameters, macs = module.count()
         with self.fitting.timed("eval"):
             tables = {"held_out": predict(held_out), "test": predict(np.unique(data.test.clip))}
-        arrays = {"parameters": np.array(parameters), "macs": np.array(macs), "steps": np.array(steps)}
+        numbers = {"parameters": parameters, "macs": macs, "steps": steps, "score": self.fitting.best_score(training)}
+        arrays = {name: np.array(value) for name, value in numbers.items()}
         for name, table in tables.items():
             arrays |= {f"{name}/{key}": value for key, value in table_arrays(table).items()}
         _save(path, arrays)
@@ -231,13 +246,18 @@ class Left:
     def predict_each(self, clips: Indices) -> list[ClipTable]:
         """The same, member by member."""
         members = _by_member(self.products).values()
-        return [_mean([self._predicted(product, clips) for product in group]) for group in members]
+        return [_mean([self._network(product).predict(clips) for product in group]) for group in members]
 
-    def _predicted(self, product: Product, clips: Indices) -> ClipTable:
+    def networks(self) -> Iterator[Network]:
+        """Its networks, one after the other."""
+        return map(self._network, self.products)
+
+    def _network(self, product: Product) -> Network:
         _, module, data = self.fitting.prepare(product.training)
         data.setup()
-        module.load_state_dict(torch.load(product.weights, weights_only=True, map_location="cpu"))
-        return Predict(module, data, self.fitting.device, self.fitting.say)(clips)
+        module.load_scored(product.weights)
+        predict = Predict(module, data, self.fitting.device, self.fitting.say)
+        return Network(predict, product.held_out.clip, int(product.key, 16))
 
     def held_out(self) -> NDArray[np.float64]:
         """Probabilities `(examples, classes)` of clips by networks that did not learn from them, else NaN."""
@@ -299,25 +319,26 @@ def held_out_of(products: Sequence[Product]) -> Mapping[str, ClipTable]:
 
 
 def fuse(
-    products: Sequence[Product], fusion: Fusion | None, weights: NDArray[Any], folder: Path, on_test: bool = False
+    products: Sequence[Product], fusion: Fusion | None, labels: Labels, folder: Path, on_test: bool = False
 ) -> ClipTable:
     """One table of the test part.
 
     Args:
         products: What the last stage left.
         fusion: Learns from the held-out predictions; None: the mean of the members.
-        weights: How much each clip counts `(examples,)`.
+        labels: Targets and weights of all clips, from which it learns.
         folder: Of the run; what the fusion learns from is kept there.
         on_test: Whether it learns from the test part in place of held-out clips, as some sources do.
     """
     tests = {member: _mean([p.test for p in group]) for member, group in _by_member(products).items()}
     if fusion is not None:
         held = list((tests if on_test else held_out_of(products)).values())
-        known = ~np.isnan(held[0].target).all(axis=1)
+        target = labels.targets.numpy()[held[0].clip]
+        known = ~np.isnan(target).all(axis=1)
         learnt: dict[str, NDArray[Any]] = {
             "probability": np.stack([table.probability[known] for table in held]),
-            "target": held[0].target[known],
-            "weight": weights[held[0].clip[known]],
+            "target": target[known],
+            "weight": labels.weights.numpy()[held[0].clip[known]],
         }
         _save(folder / FUSED, learnt)
         fusion.fit(**learnt)
@@ -345,6 +366,19 @@ def join(products: Sequence[Product], fusion: Fusion | None, tables: Mapping[str
         for shortest, *parts in zip(mean.frames, *(table.frames for table in frames), strict=True)
     ]
     return mean._replace(probability=probability, frames=joined)
+
+
+def best_turns(turns: Sequence[Sequence[Product]]) -> list[Product]:
+    """Of each member, what it left in the turn with the best mean score; of equals, the first.
+
+    Args:
+        turns: What each turn of a stage left.
+    """
+    found = []
+    for of_member in zip(*(_by_member(products).values() for products in turns), strict=True):
+        best = max if of_member[0][0].training.config.as_dict()["selection"]["mode"] == "max" else min
+        found += best(of_member, key=lambda products: float(np.mean([product.score for product in products])))
+    return found
 
 
 def _mean(tables: Sequence[ClipTable]) -> ClipTable:

@@ -1,36 +1,25 @@
-"""The base data module: official files to splits of windows, cut from a waveform store.
-
-A batch is a dict:
-
-- `waveform` int16 `(batch, channels, time)`, zero-padded at the end,
-- `gain` float32 `(batch,)`: `waveform * gain` is the signal in [-1, 1],
-- `length` int64 `(batch,)`: samples that are not padding,
-- `target` float32 `(batch, classes)`,
-- `weight` float32 `(batch,)`: how much the clip counts in a loss that weighs examples,
-- `clip`, `window`, `start` int64 `(batch,)`: which clip, which of its windows, and where that starts in samples,
-- `frames` float32 `(batch, frames, classes)`, where the labels have targets of frames: those of the whole clip.
-"""
+"""The base data module: official files to splits of windows, cut from a waveform store."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from benchmark.data.domains import DomainBatches
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
+from benchmark.data.segments import segments_of
 from benchmark.data.settings import DataSettings
 from benchmark.data.store import WaveformStore, build_store
 from benchmark.data.store_index import Clip
+from benchmark.data.windows import Batch, Indices, Labels, WindowDataset
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.metrics.clips import ClipTable
 
@@ -45,102 +34,6 @@ __all__ = [
     "Labels",
     "OnError",
 ]
-
-Batch = dict[str, Tensor]
-Indices = NDArray[np.int64]
-
-
-class WindowDataset(Dataset[Batch]):
-    """Windows of one length over some clips of a store; a whole batch is cut at once.
-
-    Args:
-        store: Where the audio lies.
-        clips: Which clips `(n,)`.
-        labels: Targets and weights of all clips of the store.
-        length: Samples of a window.
-        hop: Samples between two windows of a clip.
-        each_channel: Whether every channel makes a window of its own.
-        drop_rest: Whether the end of a clip that fills no whole window is left out.
-    """
-
-    def __init__(
-        self,
-        store: WaveformStore,
-        clips: Indices,
-        labels: "Labels",
-        length: int,
-        hop: int,
-        each_channel: bool = False,
-        drop_rest: bool = False,
-    ) -> None:
-        self.store, self.targets, self.weights, self.length = store, labels.targets, labels.weights, length
-        self.frames = labels.frames
-        starts = [window_starts(int(store.lengths[clip]), length, hop, drop_rest) for clip in clips]
-        self.channels = store.channels if each_channel else 1
-        self.each_channel = each_channel
-        self.clip = np.repeat(clips, [len(s) * self.channels for s in starts])
-        self.start = np.repeat(_joined(starts), self.channels)
-        self.window = _joined([np.arange(len(s) * self.channels) for s in starts])
-
-    def __len__(self) -> int:
-        return len(self.clip)
-
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The batch of the windows `indices`."""
-        clip, start, window = self.clip[indices], self.start[indices], self.window[indices]
-        waveform, gain, length = self.store.cut(clip, start, self.length)
-        if self.each_channel:
-            chosen = torch.from_numpy(window % self.channels)
-            waveform = waveform[torch.arange(len(chosen)), chosen].unsqueeze(1)
-        clips = torch.from_numpy(clip)
-        frames = {} if self.frames is None else {"frames": self.frames[clips]}
-        return frames | {
-            "waveform": waveform,
-            "gain": gain,
-            "length": length,
-            "target": self.targets[clips],
-            "weight": self.weights[clips],
-            "clip": clips,
-            "window": torch.from_numpy(window),
-            "start": torch.from_numpy(start),
-        }
-
-
-def _joined(parts: Sequence[Indices]) -> Indices:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-
-
-def window_starts(length: int, window: int, hop: int, drop_rest: bool = False) -> Indices:
-    """First samples of the windows that cover a clip.
-
-    The last window ends with the clip; a rest shorter than a tenth of a window gets no window of its own, so that
-    a clip a few samples over length is not scored twice. With `drop_rest` no rest gets one.
-    """
-    starts = np.arange(0, max(length - window, 0) + 1, hop, dtype=np.int64)
-    rest = length - (starts[-1] + window)
-    if drop_rest:
-        return starts
-    return np.append(starts, length - window) if rest > window // 10 else starts
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What a training learns from.
-
-    Attributes:
-        train: Places among the examples of the clips to train on.
-        valid: Those of the clips to validate on.
-        targets: Of all examples `(clips, classes)`.
-        weights: Of all examples `(clips,)`.
-        frames: Of all examples, targets of frames `(clips, frames, classes)`, 0 beyond a clip's end and where there are
-            none; None: there are none at all. They are as far apart as those of the network that learns them.
-    """
-
-    train: Indices
-    valid: Indices
-    targets: Tensor
-    weights: Tensor
-    frames: Tensor | None = None
 
 
 class ClipDataModule(pl.LightningDataModule, ABC):
@@ -253,6 +146,8 @@ class ClipDataModule(pl.LightningDataModule, ABC):
             channels=self.channels,
             one_rate=self.one_rate,
         )
+        if self.settings.split_at_silence:
+            segments_of(WaveformStore(self.store_path))
 
     def setup(self, stage: str | None = None) -> None:
         """Open the store and cut the splits into windows."""
@@ -274,6 +169,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
                     f"the {part} part of {self.protocol}, fold {self.fold} has no clips",
                     remedy="check the data folder, or choose another protocol or fold",
                 )
+        self.segments = segments_of(self.store) if self.settings.split_at_silence else _whole(self.store)
         self.given = Labels(train, valid, self.targets(self.examples), self.weights(self.examples))
         labels = self.labels or self.given
         self.train, self.valid = self.windows(labels.train, labels), self.windows(labels.valid, labels)
@@ -286,12 +182,9 @@ class ClipDataModule(pl.LightningDataModule, ABC):
     def windows(self, clips: Indices, labels: Labels | None = None) -> WindowDataset:
         """The windows of some clips, with the given labels or others."""
         labels = labels or self.given
-        rate, settings = self.settings.sample_rate, self.settings
-        hop = settings.hop_seconds or settings.clip_seconds
-        length = round(settings.clip_seconds * rate)
-        return WindowDataset(
-            self.store, clips, labels, length, round(hop * rate), settings.each_channel, settings.drop_rest
-        )
+        cut = self.settings.cut()
+        spans = [cut.spans(self.segments[clip]) for clip in clips]
+        return WindowDataset(self.store, clips, spans, labels, cut.length, self.settings.each_channel)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless shuffled batches that start at the trainer's global step."""
@@ -330,6 +223,11 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         return DataLoader(
             windows, self.settings.eval_batch_size, sampler=range(rank, len(windows), world), collate_fn=_as_cut
         )
+
+
+def _whole(store: WaveformStore) -> list[Indices]:
+    """The one segment of each clip that is not split."""
+    return [np.array([[0, length]]) for length in store.lengths]
 
 
 def _as_cut(batch: Any) -> Any:

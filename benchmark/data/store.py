@@ -98,6 +98,11 @@ class WaveformStore:
         """Duration of each clip in seconds, shape (clips,)."""
         return self.lengths / self.sample_rate
 
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that stand for its clips and all of their samples."""
+        return hashlib.sha256(repr((self.clip_ids, self._checksums)).encode()).hexdigest()[:16]
+
     def cut(
         self, clips: npt.NDArray[np.integer[Any]], starts: npt.NDArray[np.integer[Any]], length: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -142,7 +147,7 @@ class WaveformStore:
         check = partial(self._is_whole, descriptor)
         try:
             with (
-                _bar("checking waveform store", len(self.clip_ids), progress) as advance,
+                progress_bar("checking waveform store", len(self.clip_ids), progress) as advance,
                 closing(in_order(check, range(len(self.clip_ids)), jobs)) as checked,
             ):
                 differ: list[str] = []
@@ -287,7 +292,7 @@ def _build(
     first = next((row for row in rows.values() if not row.reason), None)
     with (
         closing(Writer(folder, plan)) as writer,
-        _bar(f"waveform store {plan.settings['sample_rate']} Hz", len(plan.pending), progress) as advance,
+        progress_bar(f"waveform store {plan.settings['sample_rate']} Hz", len(plan.pending), progress) as advance,
         closing(in_order(decode, plan.pending, jobs)) as decoded,
     ):
         for row, samples in decoded:
@@ -319,7 +324,8 @@ def _check_alike(first: Row | None, row: Row, one_rate: bool) -> None:
 
 
 @contextmanager
-def _bar(title: str, total: int, show: bool) -> Iterator[Callable[[], None]]:
+def progress_bar(title: str, total: int, show: bool) -> Iterator[Callable[[], None]]:
+    """A bar on standard error, or one line at the end where that is no terminal; what it gives moves it on by 1."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
     begin = time.monotonic()
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not show or not total) as bars:

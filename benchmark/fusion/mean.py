@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from benchmark.errors import InputError
 from benchmark.fusion.base import Fusion
 
+MeanKind = Literal["arithmetic", "geometric"]
 SMALLEST = 1e-8  # keeps one network's zero from being a veto
 
 
@@ -23,7 +24,7 @@ class Mean(Fusion):
         InputError: `kind` is neither.
     """
 
-    def __init__(self, kind: Literal["arithmetic", "geometric"] = "arithmetic") -> None:
+    def __init__(self, kind: MeanKind = "arithmetic") -> None:
         if kind not in ("arithmetic", "geometric"):
             raise InputError(f"kind must be arithmetic or geometric, not {kind!r}", "Mean.kind")
         self.kind = kind

@@ -10,13 +10,15 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
+from benchmark.fusion.mean import Mean, MeanKind
+
 
 class ClipTable(NamedTuple):
     """Predictions of a split, one row a clip, in rising order of the clip index.
 
     Attributes:
         clip: Clip indices, int64 of shape ``(n,)``.
-        probability: Mean over each clip's windows, float64 of shape ``(n, classes)``.
+        probability: A mean over each clip's windows, float64 of shape ``(n, classes)``.
         target: float32 of shape ``(n, classes)``.
         frames: Where a task detects events: probabilities over time of each clip, float32 of shape
             ``(frames of the clip, classes)``; the last frames may differ in number from clip to clip.
@@ -85,13 +87,15 @@ class ClipPredictions(Metric):
         ("target", torch.float32),
     )
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, mean: MeanKind = "arithmetic", **kwargs: Any) -> None:
         """Start empty.
 
         Args:
+            mean: Which mean of its windows' probabilities a clip gets.
             **kwargs: Settings of :class:`torchmetrics.Metric`.
         """
         super().__init__(**kwargs)
+        self.mean = Mean(mean)
         for name, _ in self._state_dtypes:
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
@@ -164,8 +168,13 @@ class ClipPredictions(Metric):
         differs = ~same.all(axis=1)
         if differs.any():
             raise ValueError(f"windows of clip {clip[differs][0]} carry different targets")
-        total = np.add.reduceat(probability[kept].astype(np.float64), first, axis=0)
-        return ClipTable(clips, total / windows[:, None], targets)
+        rows = np.split(probability[kept].astype(np.float64), first[1:])
+        return ClipTable(clips, np.stack([self.of_windows(row) for row in rows]), targets)
+
+    def of_windows(self, probability: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Probability `(classes,)` of a clip with windows of these `(windows, classes)`."""
+        mean: npt.NDArray[Any] = self.mean(probability[:, None])[0]
+        return mean
 
     def _gathered(self, name: str) -> npt.NDArray[Any]:
         state = getattr(self, name)

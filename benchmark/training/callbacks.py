@@ -130,7 +130,10 @@ class RunKeeper(Checkpoint):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the weights with the best validation score.
+    """Keeps the weights with the best validation score, or with so many best ones.
+
+    Of several, a file that is no longer among them is removed only at the next validation: until the run's own
+    checkpoint has been saved, a killed run goes on from one that counts on it.
 
     Args:
         selection: Which score, and from which step on.
@@ -141,18 +144,30 @@ class BestCheckpoint(ModelCheckpoint):
     def __init__(self, selection: Selection, folder: Path, name: str) -> None:
         super().__init__(
             folder,
-            name,
+            name if selection.average == 1 else f"{name}-{{step}}",
             f"val/{selection.monitor}",
             mode=selection.mode,
+            save_top_k=selection.average,
             save_weights_only=True,
             enable_version_counter=False,
         )
         self.start = selection.start
+        self._outdone: list[str] = []
+
+    @property
+    def best_first(self) -> list[str]:
+        """The files that it keeps, the best first, of equals the earlier one."""
+        return sorted(self.best_k_models, key=lambda path: float(self.best_k_models[path]), reverse=self.mode == "max")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save the weights if they are the best so far and count."""
+        """Save the weights if they are among the best so far and count."""
+        while self._outdone:
+            super()._remove_checkpoint(trainer, self._outdone.pop())
         if trainer.global_step >= self.start:
             super().on_validation_end(trainer, pl_module)
+
+    def _remove_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
+        self._outdone.append(filepath)
 
 
 class Patience(EarlyStopping):

@@ -108,7 +108,7 @@ class DetectionModule(MultiLabelModule):
 
     def configure_metrics(self) -> None:
         """Set `predictions`, which also collects frames."""
-        self.predictions: FramePredictions = FramePredictions()
+        self.predictions: FramePredictions = FramePredictions(self.recipe.data.window_mean)
 
     def classify(self, output: Tensor, valid: Tensor) -> Outputs:
         """Logits of clips and frames."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from benchmark.augmentations.crop import RandomExcerpt
 from benchmark.data.datamodule import Batch, ClipDataModule, Indices, Labels
 from benchmark.errors import InputError
-from benchmark.metrics.clips import ClipTable
+from benchmark.metrics.clips import ClipTable, mean_of_tables
 
 TENTHS = tuple(tenth / 10 for tenth in range(11))
 
@@ -56,6 +57,23 @@ class Before(Protocol):
     def held_out(self) -> NDArray[np.float64]:
         """Probabilities `(examples, classes)` of clips by networks that were not trained on them, else NaN."""
 
+    def networks(self) -> "Iterator[Network]":
+        """Its networks, one after the other."""
+
+
+class Network(NamedTuple):
+    """One of a stage's networks.
+
+    Attributes:
+        predict: Its predictions of any clips.
+        held_out: The clips that were held out of it.
+        seed: For random draws: stands for all that it came from.
+    """
+
+    predict: "Predict"
+    held_out: Indices
+    seed: int
+
 
 class Predict:
     """Predictions of a trained network for any clips of its data.
@@ -78,15 +96,50 @@ class Predict:
 
     def __call__(self, clips: Indices) -> ClipTable:
         """The table of some clips, in rising order of their index."""
+        return self._mean(clips, lambda network, batch: network.evaluate(batch))
+
+    def excerpts(self, clips: Indices, frames: int, times: int, seed: int) -> ClipTable:
+        """The table of some clips, each the mean over random excerpts of its features.
+
+        Args:
+            clips: Which.
+            frames: Frames of an excerpt.
+            times: Excerpts of each window.
+            seed: Seed of their places.
+
+        Raises:
+            InputError: The network takes no features.
+        """
+        if self.module.backbone.input != "features":
+            raise InputError("the network hears waveforms", "excerpts of features", "take one with a front end")
+        excerpt = RandomExcerpt(frames)
+
+        def evaluate(network: Any, batch: Batch) -> None:
+            waveform = batch["waveform"].float() * batch["gain"][:, None, None]
+            x, valid, target = network.network_input(waveform, batch["length"], batch["target"])
+            lengths = torch.round(valid * x.shape[2]).long()
+            for time in range(times):
+                cut, kept, _ = excerpt(x, lengths, target)
+                said = network.activate(network(cut, kept / cut.shape[2]).clips)
+                network.predictions.update(batch["clip"], times * batch["window"] + time, said, target)
+
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            return self._mean(clips, evaluate)
+
+    def _mean(self, clips: Indices, evaluate: Callable[[Any, Batch], Any]) -> ClipTable:
+        """The mean table of the module's scored weights."""
         self.module.to(self.device).eval()
-        self.module.predictions.reset()
-        with torch.inference_mode():
-            for batch in self.batches(clips):
-                self.module.evaluate(self.module.transfer_batch_to_device(batch, self.device, 0))
-                self.beat()
-        table: ClipTable = self.module.predictions.compute()
-        self.module.predictions.reset()
-        return table
+        tables = []
+        for network in self.module.each():
+            network.predictions.reset()
+            with torch.inference_mode():
+                for batch in self.batches(clips):
+                    evaluate(network, network.transfer_batch_to_device(batch, self.device, 0))
+                    self.beat()
+            tables.append(network.predictions.compute())
+            network.predictions.reset()
+        return mean_of_tables(tables)
 
     def batches(self, clips: Indices) -> Iterator[Batch]:
         """The windows of some clips, in the size of evaluation."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,6 +18,8 @@ from benchmark.predictions import Predictions, Rescore, Scores
 from benchmark.recipe import Recipe
 from benchmark.suggest import did_you_mean
 from benchmark.training.counting import count_macs, count_parameters
+
+Weights = dict[str, Tensor]
 
 
 class Outputs(NamedTuple):
@@ -62,6 +64,7 @@ class TaskModule(pl.LightningModule, ABC):
         self.configure_metrics()
         self.scores: Scores = {}
         self.table: ClipTable | None = None
+        self.scored: list[Weights] = []
 
     def configure_frontend(self) -> None:
         """Set `frontend`, `transforms` and `augmentations`."""
@@ -103,7 +106,7 @@ class TaskModule(pl.LightningModule, ABC):
 
     def configure_metrics(self) -> None:
         """Set `predictions`, which collects what evaluation steps give."""
-        self.predictions = ClipPredictions()
+        self.predictions = ClipPredictions(self.recipe.data.window_mean)
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser and, where it has one, its schedule, stepped after every optimiser step."""
@@ -263,6 +266,20 @@ class TaskModule(pl.LightningModule, ABC):
         """Logits of what the backbone gave."""
         return Outputs(self.head(output, valid))
 
+    def load_scored(self, path: Path) -> None:
+        """Take the weights with which a training is scored, or all of those whose predictions are averaged."""
+        self.scored = scored_weights(path)
+        self.load_state_dict(self.scored[0])
+
+    def each(self) -> Iterator[Self]:
+        """The network with each of its scored weights in turn; what they predict is to be averaged."""
+        if len(self.scored) < 2:
+            yield self
+            return
+        for weights in self.scored:
+            self.load_state_dict(weights)
+            yield self
+
     def predict(self, waveform: Tensor, lengths: Tensor) -> Outputs:
         """Logits of float waveforms `(batch, channels, time)` of so many samples."""
         x, valid, _ = self.network_input(waveform, lengths, waveform.new_zeros(len(waveform), len(self.classes)))
@@ -390,6 +407,12 @@ class TaskModule(pl.LightningModule, ABC):
     def on_test_epoch_end(self) -> None:
         """Keep the test scores and the table of predictions for the record."""
         self.log_dict({f"test/{key}": value for key, value in self._score_epoch().items() if value is not None})
+
+
+def scored_weights(path: Path) -> list[Weights]:
+    """What a training is scored with: one set of weights, or several, the best first."""
+    found = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    return found if isinstance(found, list) else [found]
 
 
 def _waveform(batch: Batch) -> Tensor:

@@ -11,9 +11,9 @@ from benchmark.data.datamodule import (
     Example,
     Inventory,
     Labels,
-    window_starts,
 )
 from benchmark.data.settings import DataSettings
+from benchmark.data.windows import window_starts
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions
 from benchmark.registry import get_task
@@ -33,7 +33,7 @@ BAD = get_task("bad")
     ],
 )
 def test_windows_cover_the_clip(length, window, hop, starts):
-    assert window_starts(length, window, hop).tolist() == starts
+    assert window_starts(length, window, hop, 0.1).tolist() == starts
 
 
 def make(protocol="leave-one-dataset-out", fold="ff1010bird", **settings):

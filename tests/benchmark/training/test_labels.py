@@ -122,6 +122,9 @@ class Network(torch.nn.Module):
         self.predictions = ClipPredictions()
         self.sizes = []
 
+    def each(self):
+        yield self
+
     def transfer_batch_to_device(self, batch, device, index):
         return batch
 

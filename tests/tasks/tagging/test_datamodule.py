@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from benchmark.data.datamodule import window_starts
 from benchmark.data.settings import DataSettings
 from benchmark.errors import InputError
 from benchmark.recipe import load_recipe
@@ -118,9 +117,9 @@ def test_the_official_baseline_leaves_out_what_fills_no_window(seconds, windows)
     """A window of 0.286 s starts every 0.125 s as long as it lies in the clip; a shorter clip is padded to one."""
     settings = load_recipe(get_task("tagging"), "fsdkaggle2018-baseline").as_dict()["data"]
     rate = settings["sample_rate"]
-    samples = [round(settings[name] * rate) for name in ("clip_seconds", "hop_seconds")]
-    assert samples[0] == 24 * 441 + 2048  # 25 frames
-    assert len(window_starts(round(seconds * rate), *samples, settings["drop_rest"])) == windows
+    assert round(settings["clip_seconds"] * rate) == 24 * 441 + 2048  # 25 frames
+    whole = np.array([[0, round(seconds * rate)]])
+    assert len(DataSettings(**settings).cut().spans(whole)) == windows
 
 
 # A small folder, and what can be wrong with it

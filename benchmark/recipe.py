@@ -26,7 +26,7 @@ from benchmark.errors import InputError
 from benchmark.fusion.base import Fusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.registry import Task
-from benchmark.settings import Selection, Stage, TrainerSettings, check_name, check_scale
+from benchmark.settings import Changes, Selection, Stage, TrainerSettings, check_name, check_scale
 from benchmark.suggest import did_you_mean
 
 
@@ -39,13 +39,13 @@ class Recipe:
         citation: Paper or repository that the recipe follows.
         parameters: Trainable parameters; a test compares them with the built model. Null for a user's own.
         data: How waveforms are cut and batched.
-        frontend: Waveform to time-frequency features.
         transforms: Feature transforms in order, in training and evaluation (normalisation, wrapping).
         augmentations: Random changes of waveforms or features, in training only.
         backbone: Features (or the waveform) to a feature map, a sequence or a vector.
         head: Called with (dim, n_classes); its result makes clip logits of what the backbone gives.
         loss: Called with (logits, target).
         optimizer: Called with the parameters.
+        frontend: Waveform to time-frequency features; null where the backbone takes the waveform.
         scheduler: Called with the optimiser; stepped after every optimiser step.
         trainer: Length and precision of the training.
         selection: Which weights are scored.
@@ -63,24 +63,24 @@ class Recipe:
     citation: str
     parameters: int | None
     data: DataSettings
-    frontend: nn.Module
     backbone: nn.Module
     head: Callable[[int, int], nn.Module]
     loss: nn.Module
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    frontend: nn.Module | None = None
     scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None
     transforms: list[nn.Module] = field(default_factory=list)
     augmentations: list[nn.Module] = field(default_factory=list)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     selection: Selection = field(default_factory=Selection)
     postprocessing: ClassDecision | EventDecoder | None = None
-    members: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    members: dict[str, Changes | None] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     fusion: Fusion | None = None
     protocol: str | None = None
     external_data: bool = False
     official: bool = False
-    mini: dict[str, Any] = field(default_factory=dict)
+    mini: Changes = field(default_factory=dict)
 
 
 DESCRIPTION = ("title", "citation", "parameters", "official", "external_data", "protocol", "mini")
@@ -155,6 +155,9 @@ class RecipeConfig:
         scale = content["trainer"]["scale"]
         check_scale(scale)
         if not stages and list(members) == [""] and fusion is None:
+            if content["selection"]["also"]:
+                what = "a recipe without stages keeps the weights of one monitor"
+                raise InputError(what, "selection.also", "take it out, or give the recipe a stage")
             return [Training("", "", 0, Stage("whole"), None, _scaled(self, scale), True)]
         for name in members:
             check_name("member", name or "whole")
@@ -279,7 +282,8 @@ def load_recipe(
         for changes in _changes(content):
             changes |= merge(changes, changes.pop("mini", {}))
     if model is not None:
-        content.pop("members", None)
+        for key in ("members", "fusion"):
+            content.pop(key, None)
         for changes in _changes(content):
             for key in ("backbone", "head"):
                 changes.pop(key, None)

@@ -110,15 +110,23 @@ class System:
             return key, Labels(arrays["train"], arrays["valid"], targets, weights)
 
     def _product(self, training: Training, labels_key: str, labels: Labels | None, start: Product | None) -> Product:
-        key = self.key_of(training, labels_key, start)
-        weights, tables = (self._find(training.name, key, suffix) for suffix in ("ckpt", "npz"))
+        names = _artifacts_of(training, self.key_of(training, labels_key, start))
+        places = [[self._find(name, key, suffix) for suffix in ("ckpt", "npz")] for name, key in names]
+        (_, key), (weights, tables) = names[0], places[0]
         if not (is_whole(weights) and is_whole(tables)):
             before = self.fitting.steps
             trained = self.fitting.train(
-                training, weights, lambda data: part_of(data, training, labels)[0], start.weights if start else None
+                training,
+                weights,
+                lambda data: part_of(data, training, labels)[0],
+                start.weights if start else None,
+                [also for also, _ in places[1:]],
             )
             held_out = part_of(trained.data, training, labels)[1]
-            self._save_tables(tables, trained, held_out, self.fitting.steps - before)
+            for kept, table in reversed(places):  # where the first is whole, all are
+                trained.module.load_state_dict(torch.load(kept, weights_only=True, map_location="cpu"))
+                self._save_tables(table, trained, held_out, self.fitting.steps - before)
+        self.fitting.forget(training)
         with np.load(tables) as arrays:
             content = dict(arrays)
         out, test = (table_of(content, name) for name in ("held_out", "test"))
@@ -126,7 +134,7 @@ class System:
         return Product(training, key, weights, out, test, *numbers)
 
     def key_of(self, training: Training, labels_key: str = "", start: Product | None = None) -> str:
-        """Hash of all that a training comes from.
+        """Hash of all that a training comes from; which of its monitors' weights are taken is no part of it.
 
         Args:
             training: The training.
@@ -139,12 +147,13 @@ class System:
         recipe = training.config.identity()
         selection = recipe.pop("selection", {})
         selection.pop("fusion", None)
+        monitors = sorted([selection.pop("monitor", None) or "", *selection.pop("also", [])])
         # The class that is decided for may count in the score that selects weights; events are of the test part alone.
-        if selection.get("monitor") in (None, "loss") or plan.task.load("module").has_frames:
+        if set(monitors) <= {"", "loss"} or plan.task.load("module").has_frames:
             recipe.pop("postprocessing", None)
         dealt = (training.part, training.stage.folds, training.stage.valid_group)
         earlier = (labels_key, start.key if start else "")
-        return fingerprint(about, code, options.allow_random_weights, recipe, selection, dealt, *earlier)
+        return fingerprint(about, code, options.allow_random_weights, recipe, monitors, selection, dealt, *earlier)
 
     def _save_tables(self, path: Path, trained: Trained, held_out: Indices, steps: int) -> None:
         """Predictions of the clips that the training did not learn from."""
@@ -276,6 +285,9 @@ def fuse(
     _save(folder / FUSED, learnt)
     fusion.fit(**learnt)
     probability = fusion(np.stack([table.probability for table in tests]))
+    if np.isnan(probability).any():
+        what = "some classes are predicted by no member, or the fusion does not know by which"
+        raise InputError(what, "fusion", "let a member learn each class, and take a fusion like HierarchicalGate")
     frames = [
         fusion(np.stack([part[: len(shortest)] for part in parts]))
         for shortest, *parts in zip(mean.frames, *(table.frames for table in tests), strict=True)
@@ -295,6 +307,16 @@ def _mean(tables: Sequence[ClipTable]) -> ClipTable:
             what = f"networks have {lengths[0]} and {lengths[-1]} frames of one clip"
             raise InputError(what, "members", "let all of them make as many frames a second")
     return mean_of_tables(tables)
+
+
+def _artifacts_of(training: Training, key: str) -> list[tuple[str, str]]:
+    """Names and keys of the weights that a training leaves, one a monitor; first those that are taken."""
+    selection = training.config.as_dict()["selection"]
+    if not selection["also"]:
+        return [(training.name, key)]
+    monitors = [selection["monitor"], *selection["also"]]
+    names = ["", *("." + monitor.replace("/", "-") for monitor in selection["also"])]
+    return [(training.name + name, fingerprint(key, monitor)) for name, monitor in zip(names, monitors, strict=True)]
 
 
 def _by_member(products: Sequence[Product]) -> dict[str, list[Product]]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmark.data.classes import clips_with
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
 from benchmark.data.store import WaveformStore, build_store
@@ -65,6 +66,8 @@ class DataSettings:
         drop_rest: Leave out the end of a clip that fills no whole window.
         subsets: Further parts of the task's data to learn from, such as its unlabelled clips.
         labels: How labels are made of several annotators' votes; null: the task's first rule.
+        classes: Patterns of the names of the classes that the network learns, such as `1-*`; none: all.
+        with_class: Class without which a clip is neither trained nor validated on; null: any clip is.
         group_weights: How much the clips of a group count in a loss that weighs examples; 1 where it is not named.
         on_error: What a broken or missing file does: `stop` the run, or `skip` the clip and count it in the record.
     """
@@ -81,6 +84,8 @@ class DataSettings:
     drop_rest: bool = False
     subsets: list[str] = field(default_factory=list)
     labels: str | None = None
+    classes: list[str] = field(default_factory=list)
+    with_class: str | None = None
     group_weights: dict[str, float] = field(default_factory=dict)
     on_error: OnError = "stop"
 
@@ -207,6 +212,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         protocol: Name of the protocol.
         fold: Name of its fold.
         seed: Seed of the shuffles and of the held-out validation part.
+        classes: Class names in the order of the targets, where the settings name one.
     """
 
     channels: ClassVar[int | None] = None
@@ -218,11 +224,18 @@ class ClipDataModule(pl.LightningDataModule, ABC):
     label_rules: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, inventory: Inventory, store: Path, settings: DataSettings, protocol: str, fold: str, seed: int
+        self,
+        inventory: Inventory,
+        store: Path,
+        settings: DataSettings,
+        protocol: str,
+        fold: str,
+        seed: int,
+        classes: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.inventory, self.store_path, self.settings = inventory, store, settings
-        self.protocol, self.fold, self.seed = protocol, fold, seed
+        self.protocol, self.fold, self.seed, self.classes = protocol, fold, seed, tuple(classes)
         self.skipped = dict(inventory.skipped)
         self.labels: Labels | None = None
 
@@ -319,7 +332,10 @@ class ClipDataModule(pl.LightningDataModule, ABC):
                 )
         self.given = Labels(train, valid, self.targets(self.examples), self.weights(self.examples))
         labels = self.labels or self.given
-        self.train, self.valid = self.windows(labels.train, labels), self.windows(labels.valid, labels)
+        self.train, self.valid = (
+            self.windows(clips_with(self.settings.with_class, self.classes, clips, labels.targets, part), labels)
+            for part, clips in (("training", labels.train), ("validation", labels.valid))
+        )
         self.test = self.windows(test, labels)
 
     def weights(self, examples: Sequence[Example]) -> Tensor:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from benchmark.data.classes import class_places
 from benchmark.data.datamodule import Batch, ClipDataModule, Example
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipPredictions, ClipTable
@@ -36,15 +38,27 @@ class Fittable(Protocol):
         """Take the statistics of `(features, lengths)` pairs."""
 
 
+@runtime_checkable
+class FittableLoss(Protocol):
+    """A loss that looks at the training labels before the first step."""
+
+    def fit(self, target: Tensor) -> None:
+        """Take note of the labels of the training clips `(clips, classes)`."""
+
+
 class TaskModule(pl.LightningModule, ABC):
     """A recipe's parts as one network, with its training and evaluation steps.
 
     There is one subclass for a kind of problem (`activate`, `decide`), and a task's own module adds `score` and `plot`.
     A task may override a `configure_*` hook to change one part.
 
+    Attributes:
+        classes: Class names, in the order of targets and predictions.
+        learnt: Places of the classes that the network learns, in the order of its outputs.
+
     Args:
         recipe: The built recipe.
-        classes: Class names, in the order of the outputs.
+        classes: Class names.
         seed: Seed of every random draw; a step's draws depend on (seed, step) alone.
     """
 
@@ -53,6 +67,7 @@ class TaskModule(pl.LightningModule, ABC):
     def __init__(self, recipe: Recipe, classes: Sequence[str], seed: int = 0) -> None:
         super().__init__()
         self.recipe, self.classes, self.seed = recipe, tuple(classes), seed
+        self.learnt = class_places(recipe.data.classes, self.classes, "data.classes")
         self.configure_frontend()
         self.configure_backbone()
         self.configure_head()
@@ -78,11 +93,14 @@ class TaskModule(pl.LightningModule, ABC):
                 "backbone",
                 'give the class an attribute input = "waveform" or "features"',
             )
+        if self.frontend is None and self.backbone.input == "features":
+            what = f"{type(self.backbone).__name__} takes features, and there is no front end"
+            raise InputError(what, "frontend", "name one, e.g. benchmark.frontends.LogMel")
 
     def configure_head(self) -> None:
         """Set `head`, sized by what the backbone gives for one silent clip."""
         output = self._network_output(self.example_input())
-        self.head = self.recipe.head(output.shape[-1] if output.ndim == 3 else output.shape[1], len(self.classes))
+        self.head = self.recipe.head(output.shape[-1] if output.ndim == 3 else output.shape[1], len(self.learnt))
 
     def configure_loss(self) -> None:
         """Set `loss`."""
@@ -121,6 +139,19 @@ class TaskModule(pl.LightningModule, ABC):
     def plot(self, path: Path, table: ClipTable, examples: Sequence[Example], title: str) -> None:
         """Draw the picture of a run's test scores to the PNG `path`."""
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Probabilities `(…, classes)` of the logits; NaN of classes that the network does not learn."""
+        probability = self.activate(logits)
+        if len(self.learnt) == len(self.classes):
+            return probability
+        widened = probability.new_full((*probability.shape[:-1], len(self.classes)), torch.nan)
+        widened[..., self.learnt] = probability
+        return widened
+
+    def labels_of(self, target: Tensor) -> Tensor:
+        """The targets `(batch, classes)` of the classes that the network learns."""
+        return target if len(self.learnt) == len(self.classes) else target[:, self.learnt]
+
     def decisions(self, table: ClipTable) -> Sequence[Any]:
         """What is decided for each clip: a class index, events, or nothing where probabilities are the answer."""
         return [None] * len(table.clip)
@@ -149,7 +180,7 @@ class TaskModule(pl.LightningModule, ABC):
         waveform = torch.zeros(1, 1, samples)
         if self.backbone.input == "waveform":
             return waveform
-        features, lengths = self.frontend(waveform, torch.tensor([samples]))
+        features, lengths = self._spectrogram(waveform, torch.tensor([samples]))
         for transform in self.transforms:
             if not isinstance(transform, Fittable):
                 features, lengths = transform(features, lengths)
@@ -186,10 +217,14 @@ class TaskModule(pl.LightningModule, ABC):
         return features, lengths / features.shape[2], target
 
     def _features(self, waveform: Tensor, lengths: Tensor, n_transforms: int) -> tuple[Tensor, Tensor]:
-        features, lengths = self.frontend(waveform, lengths)
+        features, lengths = self._spectrogram(waveform, lengths)
         for transform in self.transforms[:n_transforms]:
             features, lengths = transform(features, lengths)
         return features, lengths
+
+    def _spectrogram(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.frontend is not None, "checked when it was built"
+        return self.frontend(waveform, lengths)  # type: ignore[no-any-return]
 
     def _augment(self, domain: str, x: Tensor, lengths: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.training:
@@ -233,10 +268,17 @@ class TaskModule(pl.LightningModule, ABC):
         return self(x, valid)  # type: ignore[no-any-return]
 
     def on_fit_start(self) -> None:
-        """Fit normalisation on the training windows, once."""
+        """Fit normalisation on the training windows, once, and the loss on their clips' labels."""
+        windows = self.trainer.datamodule.train  # type: ignore[attr-defined]
+        self.fit_loss(windows.targets[np.unique(windows.clip)])
         for index, transform in enumerate(self.transforms):
             if isinstance(transform, Fittable) and not transform.fitted:
                 transform.fit(self._training_features(index))
+
+    def fit_loss(self, target: Tensor) -> None:
+        """Show the loss the labels `(clips, classes)` of the training clips, if it wants to see them."""
+        if isinstance(self.loss, FittableLoss):
+            self.loss.fit(self.labels_of(target))
 
     def _training_features(self, n_transforms: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Features of all training windows after the first `n_transforms` transforms."""
@@ -253,7 +295,7 @@ class TaskModule(pl.LightningModule, ABC):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch, computed in float32 whatever the precision of the network."""
         # Augmentations that mix clips mix weights as they mix targets, so one is a column of the other meanwhile.
-        labels = torch.cat([batch["target"], batch["weight"][:, None]], dim=1)
+        labels = torch.cat([self.labels_of(batch["target"]), batch["weight"][:, None]], dim=1)
         x, valid, labels = self.network_input(_waveform(batch), batch["length"], labels)
         loss = self._loss(self(x, valid), labels[:, :-1], valid, labels[:, -1])
         self.log("train/loss", loss, prog_bar=True)
@@ -279,13 +321,13 @@ class TaskModule(pl.LightningModule, ABC):
         """Add a batch to `predictions`; its logits and its share of real audio `(batch,)`."""
         x, valid, _ = self.network_input(_waveform(batch), batch["length"], batch["target"])
         outputs = self(x, valid)
-        self.predictions.update(batch["clip"], batch["window"], self.activate(outputs.clips), batch["target"])
+        self.predictions.update(batch["clip"], batch["window"], self.probabilities(outputs.clips), batch["target"])
         return outputs, valid
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the predictions of one batch."""
         outputs, valid = self.evaluate(batch)
-        loss = self._loss(outputs, batch["target"], valid, batch["weight"])
+        loss = self._loss(outputs, self.labels_of(batch["target"]), valid, batch["weight"])
         self.log("val/loss", loss, batch_size=len(valid), on_epoch=True, on_step=False, sync_dist=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
@@ -303,16 +345,16 @@ class TaskModule(pl.LightningModule, ABC):
         return self.scores
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation scores as `val/<key>`.
+        """Log the validation scores as `val/<key>`; a network of some classes has none but its loss.
 
         Raises:
             InputError: The recipe selects by a score that there is not, or that is undefined here.
         """
-        scores = self._score_epoch()
-        monitor = self.recipe.selection.monitor
-        if monitor not in (None, "loss") and scores.get(monitor) is None:
-            what = "is undefined on the validation part" if monitor in scores else "is no score"
-            raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, scores))
+        scores = self._score_epoch() if len(self.learnt) == len(self.classes) else {}
+        for monitor in self.recipe.selection.monitors:
+            if monitor != "loss" and scores.get(monitor) is None:
+                what = "is undefined on the validation part" if monitor in scores else "is no score"
+                raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, [*scores, "loss"]))
         self.log_dict({f"val/{key}": value for key, value in scores.items() if value is not None})
 
     def on_test_epoch_end(self) -> None:

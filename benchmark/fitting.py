@@ -4,8 +4,9 @@ import math
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from benchmark.plan import Plan
 from benchmark.postprocessing import FittedDecoder
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder, RunStatus
-from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper
+from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper, TellSchedule
 from benchmark.training.module import TaskModule, scored_weights
 
 
@@ -73,15 +74,15 @@ class Fitting:
         plan, seed = self.plan, self.plan.options.seed
         drawn = training.seed(seed)
         pl.seed_everything(drawn, workers=True, verbose=False)
-        recipe = training.config.build()
+        recipe, classes = training.config.build(), plan.task.classes_of(plan.protocol)
         settings = recipe.data
         store = store_folder(cache_root(), plan.task.name, plan.source.root, settings.sample_rate, settings.mono)
         data: ClipDataModule = plan.task.load("datamodule")(
-            plan.inventory, store, settings, plan.protocol, self.fold, seed
+            plan.inventory, store, settings, plan.protocol, self.fold, seed, classes
         )
         with self.timed("data"):
             data.prepare_data()
-        module: TaskModule = plan.task.load("module")(recipe, plan.task.classes_of(plan.protocol), drawn)
+        module: TaskModule = plan.task.load("module")(recipe, classes, drawn)
         return Trained(recipe, module, data)
 
     def train(
@@ -90,6 +91,7 @@ class Fitting:
         scored: Path,
         labels: Callable[[ClipDataModule], Labels] | None = None,
         start: Path | None = None,
+        also: Sequence[Path] = (),
     ) -> Trained:
         """Train, unless the weights to score are there already.
 
@@ -98,14 +100,15 @@ class Fitting:
             scored: Where to keep the weights that are scored.
             labels: What it learns from, asked of the data if it is to be trained at all; None: the given labels.
             start: Weights to start from in place of fresh ones.
+            also: Where to keep the best weights by each further monitor of its recipe.
         """
         recipe, module, data = self.prepare(training)
-        saved = self._saved(training)
-        if is_whole(scored) and saved.exists():
+        saved = self._checkpoint("last", training)
+        if all(map(is_whole, (scored, *also))) and saved.exists():
             data.setup()
             module.load_scored(scored)
             self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
-            self.trainer = self._make_trainer(training, recipe, None, saved, module)
+            self.trainer = self._make_trainer(training, recipe, [], saved, module)
             return Trained(recipe, module, data)
         if labels is not None:
             with self.timed("data"):
@@ -113,7 +116,7 @@ class Fitting:
                 data.labels = labels(data)
         if start is not None:
             _start_from(start, module, training)
-        best = self._best_checkpoint(recipe, training, saved.stem.replace("last", "best", 1))
+        best = self._best_checkpoints(recipe, training)
         trainer = self.trainer = self._make_trainer(training, recipe, best, saved, module)
         resumes = self.resumed and saved.exists()
         with self.timed("train"):
@@ -124,18 +127,27 @@ class Fitting:
                 weights_only=True if resumes else None,
             )
         self.steps += trainer.global_step
-        self._keep_scored_weights(module, best, scored)
+        for place, checkpoint in zip(also, best[1:], strict=True):
+            self._keep_weights(module, checkpoint, place)
+        self._keep_weights(module, best[0] if best else None, scored)
         return Trained(recipe, module, data)
-
-    def _saved(self, training: Training) -> Path:
-        """The checkpoint that a training resumes from."""
-        return self.folder.checkpoint(f"last-{training.name}" if training.name else "last")
 
     def best_score(self, training: Training) -> float:
         """The validation score that selected the weights of a finished training; NaN where none did."""
-        state = torch.load(self._saved(training), weights_only=True, map_location="cpu", mmap=True)
+        state = torch.load(self._checkpoint("last", training), weights_only=True, map_location="cpu", mmap=True)
         found = [kept["best_model_score"] for kept in state["callbacks"].values() if "best_model_score" in kept]
         return float(found[0]) if found else math.nan
+
+    def forget(self, training: Training) -> None:
+        """Delete the checkpoints of a training of which everything is kept elsewhere."""
+        further = len(training.config.as_dict()["selection"]["also"])
+        for name in ("last", "best", *(f"best{number}" for number in range(2, further + 2))):
+            path = self._checkpoint(name, training)
+            for kept in (path, *path.parent.glob(f"{path.stem}-step=*{path.suffix}")):
+                kept.unlink(missing_ok=True)
+
+    def _checkpoint(self, name: str, training: Training) -> Path:
+        return self.folder.checkpoint(f"{name}-{training.name}" if training.name else name)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -144,8 +156,8 @@ class Fitting:
         yield
         self.seconds[part] = before + time.monotonic() - began
 
-    def _best_checkpoint(self, recipe: Recipe, training: Training, name: str) -> BestCheckpoint | None:
-        """What keeps the best weights, where the recipe selects on a validation part."""
+    def _best_checkpoints(self, recipe: Recipe, training: Training) -> list[BestCheckpoint]:
+        """What keeps the best weights by each monitor, where the recipe selects on a validation part."""
         selection = recipe.selection
         learns = {
             "selection.monitor": selection.monitor is not None,
@@ -156,14 +168,20 @@ class Fitting:
                 remedy = "hold one out, e.g. --data.valid_fraction 0.1"
                 raise InputError(f"{name} needs a validation part", "data.valid_fraction", remedy)
         if selection.monitor is None:
-            return None
+            return []
         every = min(recipe.trainer.val_every, recipe.trainer.max_steps)
         if selection.start > recipe.trainer.max_steps // every * every:
             what = f"no validation counts: the last is before step {selection.start}"
             raise InputError(what, "selection.start", "lower it, or raise trainer.max_steps")
-        return BestCheckpoint(selection, self.folder.checkpoint(name).parent, name)
+        return [
+            BestCheckpoint(
+                replace(selection, monitor=monitor, also=[]),
+                self._checkpoint(f"best{number if number > 1 else ''}", training),
+            )
+            for number, monitor in enumerate(selection.monitors, 1)
+        ]
 
-    def _keep_scored_weights(self, module: TaskModule, best: BestCheckpoint | None, scored: Path) -> None:
+    def _keep_weights(self, module: TaskModule, best: BestCheckpoint | None, scored: Path) -> None:
         """Give the module the weights to score, and keep exactly these for `predict`."""
         weights = [module.state_dict()]
         if best is not None:
@@ -180,15 +198,13 @@ class Fitting:
         module.load_scored(scored)
 
     def _make_trainer(
-        self, training: Training, recipe: Recipe, best: BestCheckpoint | None, saved: Path, module: TaskModule
+        self, training: Training, recipe: Recipe, best: Sequence[BestCheckpoint], saved: Path, module: TaskModule
     ) -> pl.Trainer:
         settings, selection = recipe.trainer, recipe.selection
         val_every = min(settings.val_every, settings.max_steps) if best else None
-        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip())]
-        if best is not None:
-            callbacks.append(best)
-            if selection.patience is not None:
-                callbacks.append(Patience(selection))
+        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip()), TellSchedule(), *best]
+        if best and selection.patience is not None:
+            callbacks.append(Patience(selection))
         callbacks.append(RunKeeper(self.folder, saved, settings.checkpoint_every, val_every, self.seconds))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import Any, Literal
 
 from benchmark import records
+from benchmark.data.classes import class_places
 from benchmark.data.datamodule import Inventory
 from benchmark.errors import InputError
 from benchmark.paths import cache_root, data_root
@@ -174,6 +175,7 @@ def make_plan(options: RunOptions) -> Plan:
     _check_data_settings(task, stated["data"])
     protocol = protocol_of(task, options.protocol or stated["protocol"] or "")
     folds = task.protocols[protocol]
+    _check_classes(config, task.classes_of(protocol))
     if options.fold and options.fold not in (*folds, "all"):
         raise InputError(
             f"protocol {protocol} has no fold {options.fold!r}", remedy=did_you_mean(options.fold, (*folds, "all"))
@@ -214,6 +216,23 @@ def _check_data_settings(task: Task, settings: Mapping[str, Any]) -> None:
             if name not in known:
                 remedy = did_you_mean(name, known) if known else f"take data.{key} out"
                 raise InputError(f"task {task.name} has no {name!r}", f"data.{key}", remedy)
+
+
+def _check_classes(config: RecipeConfig, classes: Sequence[str]) -> None:
+    """Whether there are the classes that networks learn, and what such networks need."""
+    fused = config.as_dict()["fusion"] is not None
+    for training in config.trainings():
+        stated = training.config.as_dict()
+        learnt, with_class = stated["data"]["classes"], stated["data"]["with_class"]
+        class_places([*learnt, *([with_class] if with_class else [])], classes, "data.classes, data.with_class")
+        if not learnt:
+            continue
+        if not {stated["selection"]["monitor"], *stated["selection"]["also"]} <= {None, "loss"}:
+            what = f"a network of the classes {', '.join(learnt)} alone has no validation score but its loss"
+            raise InputError(what, "selection.monitor", "take loss")
+        if training.is_last and not fused:
+            what = f"a network learns the classes {', '.join(learnt)} alone, and nothing joins it with others"
+            raise InputError(what, "fusion", "name one, e.g. benchmark.fusion.hierarchy.HierarchicalGate")
 
 
 def user_code(model: str) -> str:

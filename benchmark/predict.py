@@ -15,6 +15,7 @@ from benchmark.data.audio import load_clip
 from benchmark.data.datamodule import Event
 from benchmark.decoding import restore
 from benchmark.errors import InputError
+from benchmark.frontends import LogMel
 from benchmark.frontends.silence import split_at_silence
 from benchmark.fusion.base import Fusion
 from benchmark.heads.pooling import valid_frames
@@ -138,10 +139,11 @@ class Predictor:
         return Prediction(file, total, module.classes, clip, spans, joined, module.events(clip, joined))
 
     def plot(self, prediction: Prediction, path: Path) -> None:
-        """Spectrogram of the first run's front end, with the probability over time beneath."""
+        """Spectrogram of the first run's front end, or a usual one, with the probability over time beneath."""
         module = self.systems[0].first
-        waveform = torch.from_numpy(load_clip(prediction.file, module.recipe.data.sample_rate, True))[None]
-        features, _ = module.frontend(waveform, torch.tensor([waveform.shape[2]]))
+        rate = module.recipe.data.sample_rate
+        waveform = torch.from_numpy(load_clip(prediction.file, rate, True))[None]
+        features, _ = (module.frontend or LogMel(rate))(waveform, torch.tensor([waveform.shape[2]]))
         plot_prediction(
             path,
             features[0, 0].numpy(),
@@ -212,9 +214,9 @@ def apply(
         lengths = torch.tensor([piece.shape[1] for piece in pieces])
         with torch.inference_mode():
             outputs = module.predict(torch.from_numpy(batch), lengths)
-            clips.append(module.activate(outputs.clips).numpy())
+            clips.append(module.probabilities(outputs.clips).numpy())
             if isinstance(module, DetectionModule) and outputs.frames is not None:
-                frames_of.append(module.activate(outputs.frames).numpy())
+                frames_of.append(module.probabilities(outputs.frames).numpy())
                 first.append(module.first_frames(torch.from_numpy(chunk[:, 0])).numpy())
                 valid.append(valid_frames(lengths / length, outputs.frames.shape[1]).numpy())
     joined = join_windows(*map(np.concatenate, (first, valid, frames_of))) if frames_of else np.zeros((0, 0))

@@ -44,7 +44,6 @@ class Recipe:
         citation: Paper or repository that the recipe follows.
         parameters: Trainable parameters; a test compares them with the built model. Null for a user's own.
         data: How waveforms are cut and batched.
-        frontend: Waveform to time-frequency features.
         transforms: Feature transforms in order, in training and evaluation (normalisation, wrapping).
         augmentations: Random changes of waveforms or features, in training only.
         backbone: Features (or the waveform) to a feature map, a sequence or a vector.
@@ -54,6 +53,7 @@ class Recipe:
             labels; null: they are.
         regularizers: Called with the network, its input and the clip logits that it gave; added to the loss.
         optimizer: Called with the parameters.
+        frontend: Waveform to time-frequency features; null where the backbone takes the waveform.
         scheduler: Called with the optimiser; stepped after every optimiser step.
         trainer: Length and precision of the training.
         selection: Which weights are scored.
@@ -72,11 +72,11 @@ class Recipe:
     citation: str
     parameters: int | None
     data: DataSettings
-    frontend: nn.Module
     backbone: nn.Module
     head: Callable[[int, int], nn.Module]
     loss: nn.Module
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    frontend: nn.Module | None = None
     scheduler: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None
     transforms: list[nn.Module] = field(default_factory=list)
     augmentations: list[nn.Module] = field(default_factory=list)
@@ -174,6 +174,9 @@ class RecipeConfig:
         scale = content["trainer"]["scale"]
         check_scale(scale)
         if not stages and list(members) == [""] and fusion is None:
+            if content["selection"]["also"]:
+                what = "a recipe without stages keeps the weights of one monitor"
+                raise InputError(what, "selection.also", "take it out, or give the recipe a stage")
             return [Training("", "", 0, (0, 0), Stage("whole"), None, _scaled(self, scale), True)]
         for name in members:
             check_name("member", name or "whole")
@@ -321,7 +324,8 @@ def load_recipe(
         for changes in _changes(content):
             changes |= merge(changes, changes.pop("mini", {}))
     if model is not None:
-        content.pop("members", None)
+        for key in ("members", "fusion"):
+            content.pop(key, None)
         for changes in _changes(content):
             for key in ("backbone", "head"):
                 changes.pop(key, None)

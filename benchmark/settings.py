@@ -49,6 +49,8 @@ class Selection:
     Attributes:
         monitor: Validation score, or `loss`, whose best value chooses the checkpoint; null scores the last step.
         mode: Whether the largest or the smallest value is best.
+        also: Further monitors whose best weights are kept: recipes that differ only in which one they take share the
+            training.
         patience: Validations without a gain after which training stops; null trains to the end.
         min_delta: How much better a value must be to count as a gain for `patience`.
         start: Step before which validations neither choose nor stop.
@@ -58,6 +60,7 @@ class Selection:
 
     monitor: str | None = None
     mode: Literal["max", "min"] = "max"
+    also: list[str] = field(default_factory=list)
     patience: int | None = None
     min_delta: float = 0.0
     start: int = 0
@@ -65,13 +68,23 @@ class Selection:
     fusion: Literal["held-out", "test"] = "held-out"
 
     def __post_init__(self) -> None:
-        if (self.monitor, self.mode) == ("loss", "max"):
+        if "loss" in self.monitors and self.mode == "max":
             raise InputError("the best loss is the smallest", "selection.mode", "set it to min")
         if self.average < 1:
             raise InputError(f"average must be at least 1, not {self.average}", "selection.average")
         if self.average > 1 and self.monitor is None:
             remedy = "set selection.monitor to a score, or to loss"
             raise InputError("nothing says which validations are the best", "selection.average", remedy)
+        if self.also and (self.monitor is None or len(set(self.monitors)) < len(self.monitors)):
+            raise InputError(f"{self.also} beside {self.monitor}", "selection.also", "name further monitors, each once")
+        if self.also and self.patience is not None:
+            what = "patience with one of several monitors ends the training of all"
+            raise InputError(what, "selection.patience", "set it to null, or take `also` out")
+
+    @property
+    def monitors(self) -> list[str]:
+        """All whose best weights are kept; first the one whose weights are scored."""
+        return [self.monitor, *self.also] if self.monitor is not None else []
 
 
 @dataclass

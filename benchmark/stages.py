@@ -80,6 +80,25 @@ class Job(NamedTuple):
     start: Path | None
 
 
+class Artifact(NamedTuple):
+    """Where what a training leaves lies, or will.
+
+    Attributes:
+        key: Hash of all that it came from.
+        weights: File of its weights.
+        tables: File of its predictions.
+    """
+
+    key: str
+    weights: Path
+    tables: Path
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is there to its end."""
+        return is_whole(self.weights) and is_whole(self.tables)
+
+
 class System:
     """Trains the stages of a system.
 
@@ -110,7 +129,7 @@ class System:
                     jobs = self._jobs(list(group), products)
                     if devices is not None:
                         with fitting.timed("train"):
-                            devices.do([job for job in jobs if not all(map(is_whole, self._artifacts(job)))])
+                            devices.do([job for job in jobs if not self._artifacts(job)[0].is_whole])
                     products = [self.do(job) for job in jobs]
                     self.steps += sum(product.steps for product in products)
                     turns.append(products)
@@ -151,29 +170,43 @@ class System:
             _save(path, {name: np.asarray(value) for name, value in vars(labels).items() if value is not None})
         return key, path
 
-    def _artifacts(self, job: Job) -> tuple[Path, Path]:
-        """Where the weights of a training and its predictions lie, or will."""
-        key = self.key_of(self.trainings[job.name], job.labels_key, job.start_key)
-        weights, tables = (self._find(job.name, key, suffix) for suffix in ("ckpt", "npz"))
-        return weights, tables
+    def _artifacts(self, job: Job) -> list[Artifact]:
+        """Where what a training leaves lies, or will, for each of its monitors; first the one that is taken."""
+        training = self.trainings[job.name]
+        key, found = self.key_of(training, job.labels_key, job.start_key), []
+        selection = training.config.as_dict()["selection"]
+        for further, monitor in enumerate([selection["monitor"], *selection["also"]]):
+            own = fingerprint(key, monitor) if selection["also"] else key
+            name = f"{job.name}.{monitor.replace('/', '-')}" if further else job.name
+            found.append(Artifact(own, *(self._find(name, own, suffix) for suffix in ("ckpt", "npz"))))
+        return found
 
     def do(self, job: Job) -> Product:
         """What a training leaves; it is trained unless it has left that before."""
-        training, (weights, tables) = self.trainings[job.name], self._artifacts(job)
-        if not (is_whole(weights) and is_whole(tables)):
-            before, labels = self.fitting.steps, _read_labels(job.labels)
-            trained = self.fitting.train(training, weights, lambda data: part_of(data, training, labels)[0], job.start)
+        training, artifacts = self.trainings[job.name], self._artifacts(job)
+        if not artifacts[0].is_whole:
+            before, labels, also = self.fitting.steps, _read_labels(job.labels), artifacts[1:]
+            trained = self.fitting.train(
+                training,
+                artifacts[0].weights,
+                lambda data: part_of(data, training, labels)[0],
+                job.start,
+                [artifact.weights for artifact in also],
+            )
             held_out = part_of(trained.data, training, labels)[1]
-            self._save_tables(tables, training, trained, held_out, self.fitting.steps - before)
+            for artifact in reversed(artifacts):  # where the first is whole, all are
+                trained.module.load_scored(artifact.weights)
+                self._save_tables(artifact.tables, training, trained, held_out, self.fitting.steps - before)
+        self.fitting.forget(training)
+        key, weights, tables = artifacts[0]
         with np.load(tables) as arrays:
             content = dict(arrays)
         out, test = (table_of(content, name) for name in ("held_out", "test"))
-        key = self.key_of(training, job.labels_key, job.start_key)
         parameters, macs, steps = (int(content[name]) for name in ("parameters", "macs", "steps"))
         return Product(training, key, weights, out, test, parameters, macs, steps, float(content["score"]))
 
     def key_of(self, training: Training, labels_key: str = "", start_key: str = "") -> str:
-        """Hash of all that a training comes from.
+        """Hash of all that a training comes from; which of its monitors' weights are taken is no part of it.
 
         Args:
             training: The training.
@@ -188,12 +221,13 @@ class System:
         recipe.pop("outputs", None)
         selection = recipe.pop("selection", {})
         selection.pop("fusion", None)
+        monitors = sorted([selection.pop("monitor", None) or "", *selection.pop("also", [])])
         # The class that is decided for may count in the score that selects weights; events are of the test part alone.
-        if selection.get("monitor") in (None, "loss") or plan.task.load("module").has_frames:
+        if set(monitors) <= {"", "loss"} or plan.task.load("module").has_frames:
             recipe.pop("postprocessing", None)
         dealt = (training.part, training.stage.folds, training.stage.valid_group)
         earlier = (labels_key, start_key)
-        return fingerprint(about, code, options.allow_random_weights, recipe, selection, dealt, *earlier)
+        return fingerprint(about, code, options.allow_random_weights, recipe, monitors, selection, dealt, *earlier)
 
     def _save_tables(self, path: Path, training: Training, trained: Trained, held_out: Indices, steps: int) -> None:
         """Predictions of the clips that the training did not learn from."""
@@ -361,6 +395,9 @@ def join(products: Sequence[Product], fusion: Fusion | None, tables: Mapping[str
     if fusion is None:
         return mean
     probability = fusion(np.stack([table.probability for table in clips]))
+    if np.isnan(probability).any():
+        what = "some classes are predicted by no member, or the fusion does not know by which"
+        raise InputError(what, "fusion", "let a member learn each class, and take a fusion like HierarchicalGate")
     joined = [
         fusion(np.stack([part[: len(shortest)] for part in parts]))
         for shortest, *parts in zip(mean.frames, *(table.frames for table in frames), strict=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from benchmark.data.classes import clips_with
 from benchmark.data.domains import DomainBatches
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
@@ -57,6 +58,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         protocol: Name of the protocol.
         fold: Name of its fold.
         seed: Seed of the shuffles and of the held-out validation part.
+        classes: Class names in the order of the targets, where the settings name one.
     """
 
     channels: ClassVar[int | None] = None
@@ -68,11 +70,18 @@ class ClipDataModule(pl.LightningDataModule, ABC):
     label_rules: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, inventory: Inventory, store: Path, settings: DataSettings, protocol: str, fold: str, seed: int
+        self,
+        inventory: Inventory,
+        store: Path,
+        settings: DataSettings,
+        protocol: str,
+        fold: str,
+        seed: int,
+        classes: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.inventory, self.store_path, self.settings = inventory, store, settings
-        self.protocol, self.fold, self.seed = protocol, fold, seed
+        self.protocol, self.fold, self.seed, self.classes = protocol, fold, seed, tuple(classes)
         self.skipped = dict(inventory.skipped)
         self.labels: Labels | None = None
 
@@ -172,7 +181,10 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         self.segments = segments_of(self.store) if self.settings.split_at_silence else _whole(self.store)
         self.given = Labels(train, valid, self.targets(self.examples), self.weights(self.examples))
         labels = self.labels or self.given
-        self.train, self.valid = self.windows(labels.train, labels), self.windows(labels.valid, labels)
+        self.train, self.valid = (
+            self.windows(clips_with(self.settings.with_class, self.classes, clips, labels.targets, part), labels)
+            for part, clips in (("training", labels.train), ("validation", labels.valid))
+        )
         self.test = self.windows(test, labels)
 
     def weights(self, examples: Sequence[Example]) -> Tensor:

@@ -32,6 +32,8 @@ class DataSettings:
         window_mean: Which mean of its windows' probabilities a clip gets.
         subsets: Further parts of the task's data to learn from, such as its unlabelled clips.
         labels: How labels are made of several annotators' votes; null: the task's first rule.
+        classes: Patterns of the names of the classes that the network learns, such as `1-*`; none: all.
+        with_class: Class without which a clip is neither trained nor validated on; null: any clip is.
         group_weights: How much the clips of a group count in a loss that weighs examples; 1 where it is not named.
         on_error: What a broken or missing file does: `stop` the run, or `skip` the clip and count it in the record.
     """
@@ -52,6 +54,8 @@ class DataSettings:
     window_mean: MeanKind = "arithmetic"
     subsets: list[str] = field(default_factory=list)
     labels: str | None = None
+    classes: list[str] = field(default_factory=list)
+    with_class: str | None = None
     group_weights: dict[str, float] = field(default_factory=dict)
     on_error: OnError = "stop"
 

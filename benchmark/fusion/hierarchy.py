@@ -15,13 +15,11 @@ class HierarchicalGate(Fusion):
 
     A coarse class is open where it is the most probable one, the first of equals, or its probability is above the
     threshold. Coarse probabilities are the first member's. A fine class below an open coarse class has its specialist's
-    probability, not multiplied by anything; below a closed one, 0. An only fine class needs no specialist: it is its
-    coarse class, open or not.
-
-    With `closed: keep` the first member must know the fine classes, too, and those below a closed coarse class, an only
-    one as well, keep its probabilities. The source's text implies `zero`, but its figures speak for `keep`: the fine
-    area that it prints for group 8 of Hierarchical1, 0.005328681461145428, is that of the first member's fine class,
-    not of its coarse class.
+    probability, not multiplied by anything; below a closed one, 0. An only fine class needs no specialist, open or not:
+    by the source's text it is its coarse class. Its figures say that it is what the first member, which learns all
+    classes, says of the fine class: the fine areas printed for Hierarchical1 are 0.402091 and 0.005328681461145428 in
+    groups 3 and 8, those of its first member 0.402089 and 0.005328681461145428, in their coarse classes 0.403568 and
+    0.005396037654102171.
 
     A member's probabilities are NaN in the classes that it does not learn. Nothing is fitted.
 
@@ -30,23 +28,23 @@ class HierarchicalGate(Fusion):
     Args:
         groups: Class indices of each group: the coarse class, then the fine classes below it.
         threshold: Probability above which a coarse class is open.
-        closed: What fine classes below a closed coarse class get: `zero`, or `keep` what the first member says.
+        only: Whose probability of the first member an only fine class has: its `own`, or that of its `coarse` class.
 
     Raises:
-        InputError: The groups are none, or `closed` is neither.
+        InputError: The groups are none, or `only` is neither.
     """
 
     def __init__(
-        self, groups: Sequence[Sequence[int]], threshold: float = 0.5, closed: Literal["zero", "keep"] = "zero"
+        self, groups: Sequence[Sequence[int]], threshold: float = 0.5, only: Literal["coarse", "own"] = "coarse"
     ) -> None:
         classes = [index for group in groups for index in group]
         if not classes or any(len(group) < 2 for group in groups) or len(set(classes)) != len(classes):
             what = f"groups {[list(group) for group in groups]} are no hierarchy"
             remedy = "give each coarse class once, with the fine classes below it: [[0, 8, 9], [1, 10], …]"
             raise InputError(what, "HierarchicalGate.groups", remedy)
-        if closed not in ("zero", "keep"):
-            raise InputError(f"closed must be zero or keep, not {closed!r}", "HierarchicalGate.closed")
-        self.groups, self.threshold, self.closed = [list(group) for group in groups], threshold, closed
+        if only not in ("coarse", "own"):
+            raise InputError(f"only must be coarse or own, not {only!r}", "HierarchicalGate.only")
+        self.groups, self.threshold, self.only = [list(group) for group in groups], threshold, only
 
     def fit(self, probability: NDArray[Any], target: NDArray[Any], weight: NDArray[Any]) -> None:
         """Nothing is learnt.
@@ -76,16 +74,13 @@ class HierarchicalGate(Fusion):
         open_groups[np.arange(len(coarse)), coarse.argmax(axis=1)] = True
         fused: NDArray[Any] = first.copy()
         for place, (parent, *fine) in enumerate(self.groups):
-            single = len(fine) == 1
-            found = coarse[:, [place]] if single else _specialist(specialists, fine)
-            if self.closed == "keep":
-                otherwise = first[:, fine]
-            else:
-                otherwise = found if single else np.zeros_like(found)
-            fused[:, fine] = np.where(open_groups[:, [place]], found, otherwise)
+            if len(fine) > 1:
+                fused[:, fine] = np.where(open_groups[:, [place]], _specialist(specialists, fine), 0.0)
+            elif self.only == "coarse":
+                fused[:, fine] = coarse[:, [place]]
             if np.isnan(fused[:, [parent, *fine]]).any():
                 what = f"the first member does not know the classes {[parent, *fine]}"
-                raise InputError(what, "fusion", "let it learn all classes, or take closed: zero")
+                raise InputError(what, "fusion", "let it learn all classes, or take only: coarse")
         return fused
 
 

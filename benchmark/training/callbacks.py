@@ -1,5 +1,6 @@
 """What watches a training: progress, the run's state, checkpoints to resume from, and a clean stop."""
 
+import math
 import signal
 import sys
 import time
@@ -20,9 +21,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmark.errors import BenchmarkError, Interrupted
+from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.records import RunFolder
 from benchmark.settings import Selection
+from benchmark.suggest import did_you_mean
 
 HEARTBEAT_SECONDS = 5.0
 
@@ -137,14 +139,13 @@ class BestCheckpoint(ModelCheckpoint):
 
     Args:
         selection: Which score, and from which step on.
-        folder: Where the file lies.
-        name: Its name without suffix.
+        checkpoint: Where to save.
     """
 
-    def __init__(self, selection: Selection, folder: Path, name: str) -> None:
+    def __init__(self, selection: Selection, checkpoint: Path) -> None:
         super().__init__(
-            folder,
-            name if selection.average == 1 else f"{name}-{{step}}",
+            checkpoint.parent,
+            checkpoint.stem if selection.average == 1 else f"{checkpoint.stem}-{{step}}",
             f"val/{selection.monitor}",
             mode=selection.mode,
             save_top_k=selection.average,
@@ -168,6 +169,43 @@ class BestCheckpoint(ModelCheckpoint):
 
     def _remove_checkpoint(self, trainer: pl.Trainer, filepath: str) -> None:
         self._outdone.append(filepath)
+
+
+class TellSchedule(Callback):
+    """Tells a schedule that follows validations what each has found, before any checkpoint is saved.
+
+    Such a schedule has a `monitor`, and a method `validated` that gets its value: NaN where it is undefined.
+    """
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Check that there are validations, where a schedule waits for them.
+
+        Raises:
+            InputError: There are none.
+        """
+        if self._schedules(trainer) and not trainer.limit_val_batches:
+            raise InputError(
+                "the schedule follows validations, and there are none", "scheduler", "set selection.monitor"
+            )
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell.
+
+        Raises:
+            InputError: The schedule wants a score that there is not.
+        """
+        found = {name.removeprefix("val/"): value for name, value in trainer.callback_metrics.items()}
+        for schedule in self._schedules(trainer):
+            known = {*found, *pl_module.scores}  # an undefined score is not logged
+            if schedule.monitor not in known:
+                remedy = did_you_mean(schedule.monitor, known - {"train/loss"})
+                raise InputError(f"{schedule.monitor!r} is no score", "scheduler.monitor", remedy)
+            schedule.validated(float(found.get(schedule.monitor, math.nan)))
+
+    @staticmethod
+    def _schedules(trainer: pl.Trainer) -> list[Any]:
+        schedules = [config.scheduler for config in trainer.lr_scheduler_configs]
+        return [schedule for schedule in schedules if hasattr(schedule, "validated")]
 
 
 class Patience(EarlyStopping):

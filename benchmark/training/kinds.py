@@ -143,7 +143,7 @@ class DetectionModule(MultiLabelModule):
         outputs, valid = super().evaluate(batch)
         assert outputs.frames is not None
         frames = valid_frames(valid, outputs.frames.shape[1])
-        self.predictions.update_frames(self.first_frames(batch["start"]), frames, self.activate(outputs.frames))
+        self.predictions.update_frames(self.first_frames(batch["start"]), frames, self.probabilities(outputs.frames))
         return outputs, valid
 
     def first_frames(self, start: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from benchmark.data.classes import class_places
 from benchmark.data.datamodule import Batch, ClipDataModule, Example
 from benchmark.errors import InputError
 from benchmark.losses.virtual_adversarial import frozen_statistics
@@ -39,15 +40,27 @@ class Fittable(Protocol):
         """Take the statistics of `(features, lengths)` pairs."""
 
 
+@runtime_checkable
+class FittableLoss(Protocol):
+    """A loss that looks at the training labels before the first step."""
+
+    def fit(self, target: Tensor) -> None:
+        """Take note of the labels of the training clips `(clips, classes)`."""
+
+
 class TaskModule(pl.LightningModule, ABC):
     """A recipe's parts as one network, with its training and evaluation steps.
 
     There is one subclass for a kind of problem (`activate`, `stored`), and a task's own module adds `rescorer` and
     `plot`. A task may override a `configure_*` hook to change one part.
 
+    Attributes:
+        classes: Class names, in the order of targets and predictions.
+        learnt: Places of the classes that the network learns, in the order of its outputs.
+
     Args:
         recipe: The built recipe.
-        classes: Class names, in the order of the outputs.
+        classes: Class names.
         seed: Seed of every random draw; a step's draws depend on (seed, step) alone.
     """
 
@@ -56,6 +69,7 @@ class TaskModule(pl.LightningModule, ABC):
     def __init__(self, recipe: Recipe, classes: Sequence[str], seed: int = 0) -> None:
         super().__init__()
         self.recipe, self.classes, self.seed = recipe, tuple(classes), seed
+        self.learnt = class_places(recipe.data.classes, self.classes, "data.classes")
         self.configure_frontend()
         self.configure_backbone()
         self.configure_head()
@@ -83,10 +97,13 @@ class TaskModule(pl.LightningModule, ABC):
                 "backbone",
                 'give the class an attribute input = "waveform" or "features"',
             )
+        if self.frontend is None and self.backbone.input == "features":
+            what = f"{type(self.backbone).__name__} takes features, and there is no front end"
+            raise InputError(what, "frontend", "name one, e.g. benchmark.frontends.LogMel")
 
     def configure_head(self) -> None:
         """Set `head`, sized by what the backbone gives for one silent clip."""
-        self.head = self.recipe.head(self._embedding_size(), len(self.classes))
+        self.head = self.recipe.head(self._embedding_size(), len(self.learnt))
 
     def configure_adaptation(self) -> None:
         """Set `adaptation`, which may hold networks of its own, sized by what the backbone gives; None without one."""
@@ -146,6 +163,19 @@ class TaskModule(pl.LightningModule, ABC):
         ids, groups = [e.clip_id for e in examples], [e.group for e in examples]
         return Predictions(np.array(ids), np.array(groups), table.target, table.probability)
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Probabilities `(…, classes)` of the logits; NaN of classes that the network does not learn."""
+        probability = self.activate(logits)
+        if len(self.learnt) == len(self.classes):
+            return probability
+        widened = probability.new_full((*probability.shape[:-1], len(self.classes)), torch.nan)
+        widened[..., self.learnt] = probability
+        return widened
+
+    def labels_of(self, target: Tensor) -> Tensor:
+        """The targets `(batch, …, classes)` of the classes that the network learns."""
+        return target if len(self.learnt) == len(self.classes) else target[..., self.learnt]
+
     def decisions(self, table: ClipTable) -> Sequence[Any]:
         """What is decided for each clip: a class index, events, or nothing where probabilities are the answer."""
         return [None] * len(table.clip)
@@ -174,7 +204,7 @@ class TaskModule(pl.LightningModule, ABC):
         waveform = torch.zeros(1, 1, samples)
         if self.backbone.input == "waveform":
             return waveform
-        features, lengths = self.frontend(waveform, torch.tensor([samples]))
+        features, lengths = self._spectrogram(waveform, torch.tensor([samples]))
         for transform in self.transforms:
             if not isinstance(transform, Fittable):
                 features, lengths = transform(features, lengths)
@@ -221,10 +251,14 @@ class TaskModule(pl.LightningModule, ABC):
         return self.network_input(_waveform(batch), batch["length"], batch["target"])
 
     def _features(self, waveform: Tensor, lengths: Tensor, n_transforms: int) -> tuple[Tensor, Tensor]:
-        features, lengths = self.frontend(waveform, lengths)
+        features, lengths = self._spectrogram(waveform, lengths)
         for transform in self.transforms[:n_transforms]:
             features, lengths = transform(features, lengths)
         return features, lengths
+
+    def _spectrogram(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.frontend is not None, "checked when it was built"
+        return self.frontend(waveform, lengths)  # type: ignore[no-any-return]
 
     def _augment(self, domain: str, x: Tensor, lengths: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self.training:
@@ -286,14 +320,23 @@ class TaskModule(pl.LightningModule, ABC):
         return self(x, valid)  # type: ignore[no-any-return]
 
     def on_fit_start(self) -> None:
-        """Fit normalisation on the training windows, once; note which clips an adaptation has labels of."""
+        """Fit normalisation on the training windows, once, and the loss on their clips' labels.
+
+        An adaptation is told which clips it has labels of.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.fit_loss(data.train.targets[np.unique(data.train.clip)])
         if self.adaptation is not None:
-            examples = self.trainer.datamodule.examples  # type: ignore[attr-defined]
-            source = [example.group == self.adaptation.source for example in examples]
+            source = [example.group == self.adaptation.source for example in data.examples]
             self._of_source = torch.tensor(source, device=self.device)
         for index, transform in enumerate(self.transforms):
             if isinstance(transform, Fittable) and not transform.fitted:
                 transform.fit(self._training_features(index))
+
+    def fit_loss(self, target: Tensor) -> None:
+        """Show the loss the labels `(clips, classes)` of the training clips, if it wants to see them."""
+        if isinstance(self.loss, FittableLoss):
+            self.loss.fit(self.labels_of(target))
 
     def _training_features(self, n_transforms: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Features of all training windows after the first `n_transforms` transforms."""
@@ -324,7 +367,7 @@ class TaskModule(pl.LightningModule, ABC):
 
     def loss_target(self, batch: Batch) -> Tensor:
         """What the loss compares the outputs for a batch with `(batch, ...)`: the targets of its clips."""
-        return batch["target"]
+        return self.labels_of(batch["target"])
 
     def loss_parts(self, x: Tensor, valid: Tensor, target: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """The terms of the training loss by name: `labels`, then the regularizers, whose passes move no statistics.
@@ -368,7 +411,7 @@ class TaskModule(pl.LightningModule, ABC):
         """Add a batch to `predictions`; its logits and its share of real audio `(batch,)`."""
         x, valid, _ = self.clip_input(batch)
         outputs = self(x, valid)
-        self.predictions.update(batch["clip"], batch["window"], self.activate(outputs.clips), batch["target"])
+        self.predictions.update(batch["clip"], batch["window"], self.probabilities(outputs.clips), batch["target"])
         return outputs, valid
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -392,16 +435,16 @@ class TaskModule(pl.LightningModule, ABC):
         return self.scores
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation scores as `val/<key>`.
+        """Log the validation scores as `val/<key>`; a network of some classes has none but its loss.
 
         Raises:
             InputError: The recipe selects by a score that there is not, or that is undefined here.
         """
-        scores = self._score_epoch()
-        monitor = self.recipe.selection.monitor
-        if monitor not in (None, "loss") and scores.get(monitor) is None:
-            what = "is undefined on the validation part" if monitor in scores else "is no score"
-            raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, scores))
+        scores = self._score_epoch() if len(self.learnt) == len(self.classes) else {}
+        for monitor in self.recipe.selection.monitors:
+            if monitor != "loss" and scores.get(monitor) is None:
+                what = "is undefined on the validation part" if monitor in scores else "is no score"
+                raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, [*scores, "loss"]))
         self.log_dict({f"val/{key}": value for key, value in scores.items() if value is not None})
 
     def on_test_epoch_end(self) -> None:

@@ -44,10 +44,10 @@ def test_the_coarse_member_need_not_know_fine_classes():
 
 @pytest.mark.parametrize(
     ("coarse", "fine"),
-    [([0.8, 0.1, 0.3], [0.7, 0.2, 0.33, 0.34, 0.35]), ([0.1, 0.2, 0.9], [0.31, 0.32, 0.33, 0.34, 0.9])],
+    [([0.8, 0.1, 0.3], [0.7, 0.2, 0, 0, 0.35]), ([0.1, 0.2, 0.9], [0, 0, 0, 0, 0.35])],
 )
-def test_closed_groups_may_keep_what_the_first_member_says(coarse, fine):
-    assert fused(coarse, closed="keep") == [*coarse, *fine]
+def test_an_only_fine_class_may_be_what_the_first_member_says_of_it_open_or_not(coarse, fine):
+    assert fused(coarse, only="own") == [*coarse, *fine]
 
 
 def test_threshold():
@@ -89,7 +89,7 @@ def test_an_only_fine_class_scores_as_its_coarse_class():
         ([[0.8, 0.1, 0.3, *[NAN] * 5], A], {}, r"0 members learn the classes \[5, 6\]"),
         ([[0.8, 0.1, 0.3, *[NAN] * 5], A, A, B], {}, r"2 members learn the classes \[3, 4\]"),
         ([[0.8, 0.1, NAN, *[NAN] * 5], A, B], {}, "the first member does not know"),
-        ([[0.8, 0.1, 0.3, *[NAN] * 5], A, B], {"closed": "keep"}, "take closed: zero"),
+        ([[0.8, 0.1, 0.3, *[NAN] * 5], A, B], {"only": "own"}, "take only: coarse"),
     ],
 )
 def test_members_that_do_not_fit_are_named(members, settings, match):
@@ -103,7 +103,7 @@ def test_members_that_do_not_fit_are_named(members, settings, match):
         ({"groups": []}, "HierarchicalGate.groups"),
         ({"groups": [[0]]}, "HierarchicalGate.groups"),
         ({"groups": [[0, 1], [2, 1]]}, "HierarchicalGate.groups"),
-        ({"groups": GROUPS, "closed": "half"}, "HierarchicalGate.closed"),
+        ({"groups": GROUPS, "only": "half"}, "HierarchicalGate.only"),
     ],
 )
 def test_impossible_settings_are_named(settings, where):

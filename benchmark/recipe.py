@@ -10,7 +10,8 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -23,7 +24,7 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
 from benchmark.data.settings import DataSettings
-from benchmark.errors import InputError
+from benchmark.errors import BenchmarkError, InputError
 from benchmark.fusion.base import Fusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.registry import Task
@@ -146,13 +147,15 @@ class RecipeConfig:
 
     def build(self) -> Recipe:
         """New instances of all parts, drawn from torch's global random state."""
-        return Recipe(**vars(self._parser.instantiate(self._namespace)))
+        with _errors_of_parts():
+            return Recipe(**vars(self._parser.instantiate(self._namespace)))
 
     def build_fusion(self) -> Fusion | None:
         """A new instance of the fusion alone."""
         parser = ArgumentParser(exit_on_error=False)
         parser.add_argument("--fusion", type=Fusion | None)
-        fusion: Fusion | None = parser.instantiate(parser.parse_object({"fusion": self._plain["fusion"]})).fusion
+        with _errors_of_parts():
+            fusion: Fusion | None = parser.instantiate(parser.parse_object({"fusion": self._plain["fusion"]})).fusion
         return fusion
 
     def trainings(self) -> list["Training"]:
@@ -351,6 +354,18 @@ def _stage(content: dict[str, Any]) -> Stage:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Stage)
     return Stage(**vars(parser.instantiate(parser.parse_object(content))))
+
+
+@contextmanager
+def _errors_of_parts() -> Iterator[None]:
+    """Let through what a part says of its arguments, which jsonargparse wraps where the part may be null."""
+    try:
+        yield
+    except ValueError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, BenchmarkError):
+            cause = cause.__cause__ or cause.__context__
+        raise (cause or error) from None
 
 
 def fingerprint(*parts: Any) -> str:

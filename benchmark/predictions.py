@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
+from zlib import error as BadStream
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def read_predictions(folder: Path) -> Predictions:
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files if not name.startswith("frame")}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, BadStream) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else "not a file of predictions"
         raise InputError(f"cannot read: {what}", path, "repeat the run") from error
     clips = len(found.get("clip_id", ()))

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmark.errors import InputError
 from leaderboard.bootstrap import Floats, draws_seeds, interval, p_value, resample
-from leaderboard.pairs import NAMES, Scores, Side, join
+from leaderboard.pairs import NAMES, PairedScores, Side, join
 
 FEWEST_RESAMPLES = 100
 NO_EVIDENCE = "no evidence of a difference at this size: the interval holds 0"
@@ -106,7 +106,7 @@ def compare(root: Path, a: str, b: str, key: str = "", resamples: int = 1000) ->
             f"{resamples} resamples say nothing about the tails", "--resamples", f"at least {FEWEST_RESAMPLES}"
         )
     pairs = join(root, a, b)
-    scores = Scores(pairs, key)
+    scores = PairedScores(pairs, key)
     sides = [partial(scores.score, name) for name in NAMES]
     everything = {fold: np.arange(number) for fold, number in scores.clips.items()}
     of_seeds = np.array([[side(place, everything) for side in sides] for place in range(len(pairs.seeds))])

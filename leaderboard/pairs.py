@@ -155,7 +155,7 @@ def _listed(works: Iterable[Work]) -> str:
     return few([f"seed {work.seed} fold {work.fold}" for work in sorted(works)])
 
 
-class Scores:
+class PairedScores:
     """Scores of both sides on any rows of the clips, in an order of clips that all runs of a fold share.
 
     Args:

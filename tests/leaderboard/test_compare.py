@@ -223,7 +223,8 @@ def test_predictions_that_are_missing_broken_old_or_others(runs):
 
     path.unlink()
     refused("cannot read: No such file")
-    for broken in (b"", whole[: len(whole) // 2], b"\x00" * 100):
+    damaged = [whole[:place] + bytes(40) + whole[place + 40 :] for place in (80, 300, len(whole) // 2)]
+    for broken in (b"", whole[: len(whole) // 2], b"\x00" * 100, *damaged):
         path.write_bytes(broken)
         refused("not a file of predictions")
     with np.load(good / "predictions.npz") as file:

@@ -121,7 +121,7 @@ class RecipeConfig:
 
     @cached_property
     def _plain(self) -> dict[str, Any]:
-        return yaml.safe_load(self.as_yaml())  # type: ignore[no-any-return]
+        return _plain_value(self._namespace)  # type: ignore[no-any-return]
 
     def as_yaml(self) -> str:
         """The complete recipe as YAML; parsing it again gives the same recipe."""
@@ -206,6 +206,16 @@ class Training(NamedTuple):
     def name(self) -> str:
         """Names its files."""
         return ".".join(part for part in (self.turn, self.member, f"part{self.part}" if self.part else "") if part)
+
+
+def _plain_value(value: Any) -> Any:
+    """What YAML would give back: lists and dictionaries for tuples and namespaces, functions by import path."""
+    value = vars(value) if isinstance(value, Namespace) else value
+    if isinstance(value, dict):
+        return {name: _plain_value(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_value(one) for one in value]
+    return f"{value.__module__}.{value.__qualname__}" if inspect.isfunction(value) else value
 
 
 def _turns(stage: Stage, scale: float) -> list[str]:

@@ -134,7 +134,7 @@ class RecipeConfig:
 
     @cached_property
     def _plain(self) -> dict[str, Any]:
-        return yaml.safe_load(self.as_yaml())  # type: ignore[no-any-return]
+        return _plain_value(self._namespace)  # type: ignore[no-any-return]
 
     def as_yaml(self) -> str:
         """The complete recipe as YAML; parsing it again gives the same recipe."""
@@ -246,6 +246,16 @@ class Training(NamedTuple):
     def outputs(self) -> list[str]:
         """Which of its network's predictions count: of `clips`, of `frames`."""
         return self.config.as_dict()["outputs"]  # type: ignore[no-any-return]
+
+
+def _plain_value(value: Any) -> Any:
+    """What YAML would give back: lists and dictionaries for tuples and namespaces, functions by import path."""
+    value = vars(value) if isinstance(value, Namespace) else value
+    if isinstance(value, dict):
+        return {name: _plain_value(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_value(one) for one in value]
+    return f"{value.__module__}.{value.__qualname__}" if inspect.isfunction(value) else value
 
 
 def _turns(stage: Stage, scale: float) -> list[str]:

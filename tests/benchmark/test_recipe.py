@@ -27,6 +27,15 @@ def test_a_recipe_builds_and_reads_back():
     assert again.as_dict() == config.as_dict()
 
 
+@pytest.mark.parametrize(
+    ("task", "system"), [("bad", "cnn8"), ("sed", "baseline-crnn"), ("asc-mobile", "nn-filter-ensemble")]
+)
+def test_plain_values_are_those_of_the_yaml(task, system):
+    """Tuples, classes in classes, and functions that are named by import path."""
+    config = load_recipe(get_task(task), system)
+    assert config.as_dict() == yaml.safe_load(config.as_yaml())
+
+
 def test_the_schedule_is_the_cards():
     recipe = load_recipe(BAD, "cnn8").build()
     optimizer = recipe.optimizer([torch.nn.Parameter(torch.zeros(1))])

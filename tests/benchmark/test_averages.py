@@ -9,7 +9,6 @@ import pytorch_lightning as pl
 import soundfile
 import tiny_systems as tiny
 import torch
-from test_stages import Counting
 
 from benchmark.cli import main
 from benchmark.errors import InputError
@@ -41,7 +40,10 @@ def write(monkeypatch, tmp_path):
 )
 def test_the_best_validations_are_kept(tmp_path, selection, values, kept):
     """Four validations, at steps 10 to 40; a model whose weight is the step."""
-    callback, model = BestCheckpoint(Selection(**selection), tmp_path, "best"), Counting(selection["monitor"], values)
+    callback, model = (
+        BestCheckpoint(Selection(**selection), tmp_path, "best"),
+        tiny.Counting(selection["monitor"], values),
+    )
     trainer = pl.Trainer(
         max_steps=40,
         val_check_interval=10,

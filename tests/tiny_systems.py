@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
 from helpers import read_records
@@ -177,6 +178,24 @@ class MixReversed(torch.nn.Module):
 
     def forward(self, x, lengths, target):
         return x.lerp(x.flip(0), 0.25), torch.maximum(lengths, lengths.flip(0)), target.lerp(target.flip(0), 0.25)
+
+
+class Counting(pl.LightningModule):
+    """Its weight grows by 1 a step."""
+
+    def __init__(self, monitor, values):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.monitor, self.values = monitor, iter(values)
+
+    def training_step(self, batch, index):
+        return -self.weight
+
+    def validation_step(self, batch, index):
+        self.log(f"val/{self.monitor}", next(self.values))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
 
 
 class HeldOutTags(LabelSource):

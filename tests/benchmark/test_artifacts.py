@@ -224,6 +224,15 @@ def test_predict_takes_the_weights_of_the_training_not_of_one_whose_name_begins_
         assert all((expected[name] == value).all() for name, value in module.state_dict().items())
 
 
+def test_a_fusion_learns_from_the_labels_of_the_last_stage(earlier):
+    """Which are held-out probabilities here, and not the given tags."""
+    labels, learnt = earlier.tables["labels.two"], np.load(earlier.folder / "fusion.npz")
+    clips = np.sort(np.concatenate([earlier.tables[f"two.near.part{part}"]["held_out/clip"] for part in (1, 2)]))
+    assert np.array_equal(learnt["target"], labels["targets"][clips])
+    assert np.array_equal(learnt["weight"], labels["weights"][clips])
+    assert not np.isin(learnt["target"], (0, 1)).all()
+
+
 # Kills
 
 

@@ -12,6 +12,7 @@ import torch
 import yaml
 from helpers import read_records
 from pytorch_lightning.trainer.states import TrainerFn
+from tiny_systems import Counting
 
 from benchmark.cli import main
 from benchmark.errors import InputError
@@ -323,24 +324,6 @@ def test_the_best_validation_from_the_start_on_is_kept(tmp_path, selection, valu
     (kept,) = tmp_path.iterdir()
     assert kept.name == "best.ckpt" and str(kept) == callback.best_model_path
     assert torch.load(kept, weights_only=True)["state_dict"]["weight"] == 10 * best
-
-
-class Counting(pl.LightningModule):
-    """Its weight grows by 1 a step."""
-
-    def __init__(self, monitor, values):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.monitor, self.values = monitor, iter(values)
-
-    def training_step(self, batch, index):
-        return -self.weight
-
-    def validation_step(self, batch, index):
-        self.log(f"val/{self.monitor}", next(self.values))
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=1.0)
 
 
 def test_the_largest_loss_is_not_the_best():

@@ -139,3 +139,11 @@ def save_tables(rank: int, folder: Path) -> None:
 
 if __name__ == "__main__":
     gather(1, Path(sys.argv[1]))
+
+
+def test_a_clip_is_the_geometric_mean_of_its_windows():
+    metric = ClipPredictions("geometric")
+    probability = torch.tensor([[0.9, 0.1], [0.4, 0.1], [0.5, 0.5]])
+    metric.update(torch.tensor([3, 3, 5]), torch.tensor([0, 1, 0]), probability, torch.zeros(3, 2))
+    np.testing.assert_allclose(metric.compute().probability, [[0.6, 0.1], [0.5, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(metric.of_windows(np.array([[0.2, 0.8], [0.8, 0.2]])), [0.4, 0.4], atol=1e-6)

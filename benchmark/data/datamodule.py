@@ -23,7 +23,7 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from benchmark.data.domains import DomainBatches
 from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
@@ -103,8 +103,6 @@ class DataSettings:
         if self.domains and sum(self.domains.values()) != self.batch_size:
             what = f"a batch of {self.batch_size} is not {' + '.join(map(str, self.domains.values()))} windows"
             raise InputError(what, "data.domains, data.batch_size", "let the domains add up to the batch")
-        if self.domains and self.undersample:
-            raise InputError("batches are drawn by domain or by class", "data.domains, data.undersample", "take one")
 
 
 class WindowDataset(Dataset[Batch]):
@@ -150,8 +148,7 @@ class WindowDataset(Dataset[Batch]):
             chosen = torch.from_numpy(window % self.channels)
             waveform = waveform[torch.arange(len(chosen)), chosen].unsqueeze(1)
         clips = torch.from_numpy(clip)
-        frames = {} if self.frames is None else {"frames": self.frames[clips]}
-        return frames | {
+        return ({} if self.frames is None else {"frames": self.frames[clips]}) | {
             "waveform": waveform,
             "gain": gain,
             "length": length,
@@ -189,8 +186,7 @@ class Labels:
         valid: Those of the clips to validate on.
         targets: Of all examples `(clips, classes)`.
         weights: Of all examples `(clips,)`.
-        frames: Of all examples, targets of frames `(clips, frames, classes)`, 0 beyond a clip's end and where there are
-            none; None: there are none at all. They are as far apart as those of the network that learns them.
+        frames: Of all examples, targets of frames, as far apart as the learner's `(clips, frames, classes)`; or None.
     """
 
     train: Indices
@@ -354,19 +350,14 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         """Endless shuffled batches that start at the trainer's global step."""
         trainer = self.trainer
         assert trainer is not None
-        step, ranks = (lambda: trainer.global_step), (trainer.global_rank, trainer.world_size)
+        order = (self.seed, lambda: trainer.global_step, trainer.global_rank, trainer.world_size)
+        batches: Sampler[list[int]]
         if self.settings.domains:
             groups = [self.examples[clip].group for clip in self.train.clip]
-            shares = DomainBatches(groups, self.settings.domains, self.seed, step, *ranks)
-            return DataLoader(self.train, batch_sampler=shares, collate_fn=_as_cut)
-        batches = StreamBatches(
-            len(self.train),
-            self.settings.batch_size,
-            self.seed,
-            step,
-            *ranks,
-            self._train_classes() if self.settings.undersample else None,
-        )
+            batches = DomainBatches(groups, self.settings.domains, *order)
+        else:
+            classes = self._train_classes() if self.settings.undersample else None
+            batches = StreamBatches(len(self.train), self.settings.batch_size, *order, classes)
         return DataLoader(self.train, batch_sampler=batches, collate_fn=_as_cut)
 
     def _train_classes(self) -> Indices:

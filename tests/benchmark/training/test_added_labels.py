@@ -83,7 +83,14 @@ def test_what_cannot_be_labelled_is_named():
 
 # On the way to the loss
 
-WORDS = ["--backbone.init_args.channels", "[2, 2, 2]", "--backbone.init_args.hidden", "2", "--data.valid_fraction", "0.2"]
+WORDS = [
+    "--backbone.init_args.channels",
+    "[2, 2, 2]",
+    "--backbone.init_args.hidden",
+    "2",
+    "--data.valid_fraction",
+    "0.2",
+]
 WORDS += ["--data.clip_seconds", "1", "--data.hop_seconds", "0.5", "--data.subsets", "[]"]
 WORDS += ["--loss.class_path", "benchmark.losses.FrameBCE"]
 

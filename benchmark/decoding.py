@@ -23,7 +23,7 @@ from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
 
 LEARNT = "postprocessing.json"
-BLOCK = 8  # frames: lengths are rounded up to so many, so that pieces of like lengths are heard together
+SHORTEST = 8  # frames: a shorter piece is padded to so many
 
 
 def learn(trained: Trained, held_out: Callable[[], ClipTable], fitting: Fitting, networks: int = 1) -> bool:
@@ -104,7 +104,7 @@ def _real(frames: Tensor, valid: Tensor) -> list[NDArray[Any]]:
 
 
 class _Tagger:
-    """Clip probabilities of pieces of features, which are padded to whole blocks of frames."""
+    """Clip probabilities of pieces of features; those of one length are heard together."""
 
     def __init__(self, module: TaskModule, beat: Callable[[], None]) -> None:
         self.module, self.beat = module, beat
@@ -112,12 +112,12 @@ class _Tagger:
     def __call__(self, pieces: Sequence[NDArray[Any]]) -> NDArray[Any]:
         size = self.module.recipe.data.eval_batch_size
         heard = np.zeros((len(pieces), len(self.module.classes)))
-        blocks = [-(-piece.shape[1] // BLOCK) for piece in pieces]
-        for _, group in groupby(sorted(range(len(pieces)), key=blocks.__getitem__), key=blocks.__getitem__):
+        frames = [max(piece.shape[1], SHORTEST) for piece in pieces]
+        for length, group in groupby(sorted(range(len(pieces)), key=frames.__getitem__), key=frames.__getitem__):
             places = list(group)
             for first in range(0, len(places), size):
                 chosen = places[first : first + size]
-                heard[chosen] = self._heard([pieces[place] for place in chosen], BLOCK * blocks[chosen[0]])
+                heard[chosen] = self._heard([pieces[place] for place in chosen], length)
         self.beat()
         return heard
 

@@ -168,3 +168,34 @@ def test_all_keys_are_shown_also_those_that_are_not_set():
     removed = load_recipe(BAD, "cnn4", overrides=["--scheduler", "null"]).as_dict()
     assert removed["scheduler"] is None
     assert RecipeConfig.parse(removed, "again").build().scheduler is None
+
+
+HEAD = {"class_path": "benchmark.heads.Dense"}
+
+
+def test_changes_of_members_and_stages_stay_as_they_are_written():
+    """What a class gets from the network that it is part of is not known before."""
+    changes = {"head": HEAD, "backbone": {"class_path": "benchmark.backbones.CNN4"}, "trainer": {"max_steps": 3}}
+    written = content(members={"a": changes, "b": None}, stages=[{"name": "one", "changes": {"head": HEAD}}])
+    config = RecipeConfig.parse(written, "here")
+    again = RecipeConfig.parse(yaml.safe_load(config.as_yaml()), "again")
+    for one in (config, again):
+        assert one.as_dict()["members"] == {"a": changes, "b": None}
+        assert one.as_dict()["stages"][0]["changes"] == {"head": HEAD}
+        assert [training.config.build().trainer.max_steps for training in one.trainings()] == [3, 5000]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"members": {"a": {"outputs": ["clips"]}, "b": {"outputs": ["clips"]}}}, "no member's predictions of frames"),
+        (
+            {"members": {"a": {"outputs": ["clips"]}, "b": {}}, "fusion": {"class_path": "benchmark.fusion.mean.Mean"}},
+            "a fusion takes all predictions of every member",
+        ),
+        ({"members": {"a": {"outputs": ["clip"]}}}, "clip"),
+    ],
+)
+def test_wrong_outputs_of_members_are_explained(keys, message):
+    with pytest.raises(InputError, match=message):
+        RecipeConfig.parse(content(**keys), "here").trainings()

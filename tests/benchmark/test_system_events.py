@@ -10,7 +10,7 @@ from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipTable, table_of
 from benchmark.plan import write_mini
 from benchmark.predict import Predictor
-from benchmark.stages import fuse
+from benchmark.stages import fuse, held_out_of, join
 
 
 def product(member, frames, target, outputs=("clips", "frames")):
@@ -40,6 +40,23 @@ def test_networks_whose_frames_are_other_times_are_not_joined(tmp_path):
     products = [product("a", 500, [[0], [1]]), product("b", 250, [[0], [1]])]
     with pytest.raises(InputError, match="250 and 500 frames of one clip"):
         fuse(products, None, np.ones(8), tmp_path)
+
+
+def test_members_may_give_tags_alone_or_frames_alone(tmp_path):
+    """Also where the frames of the others are other times; held-out tags are those of the taggers, too."""
+    tagger, other = (product(name, 250, [[0], [1]], ["clips"]) for name in ("tagger", "other"))
+    localiser = product("localiser", 500, [[0], [1]], ["frames"])
+    other = other_said(other, 0.9)
+    localiser = other_said(localiser, 0.1)
+    table = fuse([tagger, localiser, other], None, np.ones(8), tmp_path)
+    assert table.probability == pytest.approx(0.7) and [len(frames) for frames in table.frames] == [500, 9]
+    held = join([tagger, localiser, other], None, held_out_of([tagger, localiser, other]))
+    assert held.clip.tolist() == [0, 1] and held.probability == pytest.approx(0.7)
+
+
+def other_said(one, probability):
+    tables = (table._replace(probability=np.full((2, 1), probability)) for table in (one.held_out, one.test))
+    return SimpleNamespace(training=one.training, **dict(zip(("held_out", "test"), tables, strict=True)))
 
 
 @pytest.fixture(scope="module")

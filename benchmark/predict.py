@@ -126,7 +126,7 @@ class Predictor:
         return Prediction(file, total, first.classes, clip, spans, frames, first.events(clip, frames))
 
     def plot(self, prediction: Prediction, path: Path) -> None:
-        """Spectrogram of the first run's front end, or where it has none a usual one, with the probability over time beneath."""
+        """Spectrogram of the first run's front end, or a usual one, with the probability over time beneath."""
         module = self.systems[0].first
         rate = module.recipe.data.sample_rate
         waveform = torch.from_numpy(load_clip(prediction.file, rate, True))[None]

@@ -110,20 +110,20 @@ class System:
             return key, Labels(arrays["train"], arrays["valid"], targets, weights)
 
     def _product(self, training: Training, labels_key: str, labels: Labels | None, start: Product | None) -> Product:
-        names = _artifacts_of(training, self.key_of(training, labels_key, start))
-        places = [[self._find(name, key, suffix) for suffix in ("ckpt", "npz")] for name, key in names]
-        (_, key), (weights, tables) = names[0], places[0]
+        (name, key), *further = _artifacts_of(training, self.key_of(training, labels_key, start))
+        weights, tables = (self._find(name, key, suffix) for suffix in ("ckpt", "npz"))
         if not (is_whole(weights) and is_whole(tables)):
             before = self.fitting.steps
+            also = [[self._find(*other, suffix) for suffix in ("ckpt", "npz")] for other in further]
             trained = self.fitting.train(
                 training,
                 weights,
                 lambda data: part_of(data, training, labels)[0],
                 start.weights if start else None,
-                [also for also, _ in places[1:]],
+                [place for place, _ in also],
             )
             held_out = part_of(trained.data, training, labels)[1]
-            for kept, table in reversed(places):  # where the first is whole, all are
+            for kept, table in (*also, (weights, tables)):  # where the last is whole, all are
                 trained.module.load_state_dict(torch.load(kept, weights_only=True, map_location="cpu"))
                 self._save_tables(table, trained, held_out, self.fitting.steps - before)
         self.fitting.forget(training)

@@ -169,7 +169,9 @@ class TellSchedule(Callback):
             InputError: There are none.
         """
         if self._schedules(trainer) and not trainer.limit_val_batches:
-            raise InputError("the schedule follows validations, and there are none", "scheduler", "set selection.monitor")
+            raise InputError(
+                "the schedule follows validations, and there are none", "scheduler", "set selection.monitor"
+            )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Tell.

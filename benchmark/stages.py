@@ -129,7 +129,7 @@ class System:
                     jobs = self._jobs(list(group), products)
                     if devices is not None:
                         with fitting.timed("train"):
-                            devices.do([job for job in jobs if not self._artifacts(job)[0].is_whole])
+                            devices.do([job for job in jobs if not next(self._artifacts(job)).is_whole])
                     products = [self.do(job) for job in jobs]
                     self.steps += sum(product.steps for product in products)
                     turns.append(products)
@@ -170,35 +170,34 @@ class System:
             _save(path, {name: np.asarray(value) for name, value in vars(labels).items() if value is not None})
         return key, path
 
-    def _artifacts(self, job: Job) -> list[Artifact]:
+    def _artifacts(self, job: Job) -> Iterator[Artifact]:
         """Where what a training leaves lies, or will, for each of its monitors; first the one that is taken."""
         training = self.trainings[job.name]
-        key, found = self.key_of(training, job.labels_key, job.start_key), []
-        selection = training.config.as_dict()["selection"]
+        key, selection = self.key_of(training, job.labels_key, job.start_key), training.config.as_dict()["selection"]
         for further, monitor in enumerate([selection["monitor"], *selection["also"]]):
             own = fingerprint(key, monitor) if selection["also"] else key
             name = f"{job.name}.{monitor.replace('/', '-')}" if further else job.name
-            found.append(Artifact(own, *(self._find(name, own, suffix) for suffix in ("ckpt", "npz"))))
-        return found
+            yield Artifact(own, *(self._find(name, own, suffix) for suffix in ("ckpt", "npz")))
 
     def do(self, job: Job) -> Product:
         """What a training leaves; it is trained unless it has left that before."""
-        training, artifacts = self.trainings[job.name], self._artifacts(job)
-        if not artifacts[0].is_whole:
-            before, labels, also = self.fitting.steps, _read_labels(job.labels), artifacts[1:]
+        training, further = self.trainings[job.name], self._artifacts(job)
+        first = next(further)
+        if not first.is_whole:
+            before, labels, also = self.fitting.steps, _read_labels(job.labels), list(further)
             trained = self.fitting.train(
                 training,
-                artifacts[0].weights,
+                first.weights,
                 lambda data: part_of(data, training, labels)[0],
                 job.start,
                 [artifact.weights for artifact in also],
             )
             held_out = part_of(trained.data, training, labels)[1]
-            for artifact in reversed(artifacts):  # where the first is whole, all are
+            for artifact in (*also, first):  # where the last is whole, all are
                 trained.module.load_scored(artifact.weights)
                 self._save_tables(artifact.tables, training, trained, held_out, self.fitting.steps - before)
         self.fitting.forget(training)
-        key, weights, tables = artifacts[0]
+        key, weights, tables = first
         with np.load(tables) as arrays:
             content = dict(arrays)
         out, test = (table_of(content, name) for name in ("held_out", "test"))

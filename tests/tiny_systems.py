@@ -24,7 +24,7 @@ from benchmark.registry import get_task
 from benchmark.training import callbacks
 from benchmark.training.labels import LabelSource
 
-BAD, SED = get_task("bad"), get_task("sed")
+BAD, SED, UST = get_task("bad"), get_task("sed"), get_task("ust")
 NEAR = {"sample_rate": 16000, "clip_seconds": 0.8, "hop_seconds": 0.5, "drop_rest": True}
 # Two networks that hear audio of other rates in other windows, one also in overlapping ones without the rest.
 MEMBERS = {"near": {"data": NEAR, "frontend": {"init_args": {"sample_rate": 16000}}}, "far": {}}
@@ -40,6 +40,14 @@ SMALL = {
             "selection": {"monitor": None},
             "postprocessing": {"init_args": {"threshold": 0.25, "frames": 3}},
             "stages": [],
+        },
+    ),
+    "ust": (
+        "cnn4",
+        {
+            "data": {"clip_seconds": 1, "batch_size": 4, "eval_batch_size": 64},
+            "backbone": {"class_path": "benchmark.backbones.Frames"},
+            "head": {"class_path": "benchmark.heads.GlobalMeanPool"},
         },
     ),
 }

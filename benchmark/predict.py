@@ -21,11 +21,12 @@ from benchmark.fusion.base import Fusion
 from benchmark.heads.pooling import valid_frames
 from benchmark.metrics.frames import join_windows
 from benchmark.plots import plot_prediction
+from benchmark.products import FUSED
 from benchmark.recipe import OUTPUTS, RecipeConfig, Training
 from benchmark.records import read_json, read_record
 from benchmark.registry import get_task
 from benchmark.runner import SCORED
-from benchmark.stages import FUSED, KEPT, PARTS
+from benchmark.stages import KEPT, PARTS
 from benchmark.training.kinds import DetectionModule
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed

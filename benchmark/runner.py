@@ -22,9 +22,10 @@ from benchmark.fitting import Fitting
 from benchmark.metrics.clips import mean_of_tables
 from benchmark.paths import runs_root
 from benchmark.plan import Plan
+from benchmark.products import fuse, held_out_of, join
 from benchmark.recipe import Recipe, Training
 from benchmark.records import Identity, RunFolder, RunRecord
-from benchmark.stages import System, fuse, held_out_of, join
+from benchmark.stages import System
 from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed

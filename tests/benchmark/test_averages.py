@@ -15,8 +15,8 @@ from benchmark.errors import InputError
 from benchmark.metrics.clips import table_of
 from benchmark.plan import write_mini
 from benchmark.predict import load_run
+from benchmark.products import best_turns
 from benchmark.settings import Selection
-from benchmark.stages import best_turns
 from benchmark.training.callbacks import BestCheckpoint
 
 TWO = {"selection": {"monitor": "auc", "average": 2}, "trainer": {"max_steps": 4, "val_every": 1}}

@@ -10,7 +10,7 @@ from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipTable, table_of
 from benchmark.plan import write_mini
 from benchmark.predict import Predictor
-from benchmark.stages import fuse, held_out_of, join
+from benchmark.products import fuse, held_out_of, join
 
 
 def product(member, frames, target, outputs=("clips", "frames")):

@@ -25,7 +25,8 @@ from benchmark.postprocessing import FittedDecoder
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper, TellSchedule
-from benchmark.training.module import TaskModule, scored_weights
+from benchmark.training.module import TaskModule
+from benchmark.training.network import scored_weights
 
 
 class Trained(NamedTuple):

@@ -18,7 +18,8 @@ from benchmark.metrics.frames import FramePredictions
 from benchmark.plots import plot_confusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.predictions import Predictions
-from benchmark.training.module import Outputs, TaskModule
+from benchmark.training.module import TaskModule
+from benchmark.training.network import Outputs
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from benchmark.postprocessing.smoothing import median_smooth
 from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 from benchmark.training.added_labels import AddedTags, SmoothedFrames
-from benchmark.training.module import Outputs
+from benchmark.training.network import Outputs
 
 SED, NAN = get_task("sed"), float("nan")
 GROUPS = ["weak", "pool", "weak", "sea", "test", "weak", "weak"]

@@ -15,7 +15,7 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 from benchmark.training.kinds import DetectionModule
 from benchmark.training.labels import Predict
-from benchmark.training.module import Outputs
+from benchmark.training.network import Outputs
 
 ESC, SED, BAD = get_task("esc"), get_task("sed"), get_task("bad")
 

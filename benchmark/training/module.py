@@ -338,9 +338,11 @@ class TaskModule(pl.LightningModule, ABC):
         """
         scores = self._score_epoch()
         monitor = self.recipe.selection.monitor
-        if monitor not in (None, "loss") and scores.get(monitor) is None:
-            what = "is undefined on the validation part" if monitor in scores else "is no score"
-            raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, scores))
+        if monitor is not None and monitor not in ("loss", *scores):
+            raise InputError(f"{monitor!r} is no score", "selection.monitor", did_you_mean(monitor, scores))
+        if monitor in scores and scores[monitor] is None:
+            what = f"{monitor!r} is undefined on the validation part"
+            raise InputError(what, "selection.monitor", "hold out more, by data.valid_fraction")
         self.log_dict({f"val/{key}": value for key, value in scores.items() if value is not None})
 
     def on_test_epoch_end(self) -> None:

@@ -247,9 +247,13 @@ class TaskModule(RecipeNetwork, ABC):
         """
         scores = self._score_epoch() if len(self.learnt) == len(self.classes) else {}
         for monitor in self.recipe.selection.monitors:
-            if monitor != "loss" and scores.get(monitor) is None:
-                what = "is undefined on the validation part" if monitor in scores else "is no score"
-                raise InputError(f"{monitor!r} {what}", "selection.monitor", did_you_mean(monitor, [*scores, "loss"]))
+            if monitor not in ("loss", *scores):
+                raise InputError(
+                    f"{monitor!r} is no score", "selection.monitor", did_you_mean(monitor, [*scores, "loss"])
+                )
+            if monitor in scores and scores[monitor] is None:
+                what = f"{monitor!r} is undefined on the validation part"
+                raise InputError(what, "selection.monitor", "hold out more, by data.valid_fraction")
         self.log_dict({f"val/{key}": value for key, value in scores.items() if value is not None})
 
     def on_test_epoch_end(self) -> None:

@@ -97,6 +97,13 @@ def test_the_submission_scores_as_the_run_did():
     assert record().scores["accuracy/device_bc"] is not None
 
 
+def test_selection_by_devices_that_validation_lacks_asks_for_more_of_it(capsys):
+    words = ["--data.valid_fraction", "0.1", "--selection.monitor", "accuracy/device_bc", "--trainer.val_every", "1"]
+    assert run("--data", "mini", "--system", "cnn4", *SHORT, *words) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "'accuracy/device_bc' is undefined on the validation part" in error and "data.valid_fraction" in error
+
+
 @pytest.mark.slow
 def test_real_audio(reference, tmp_path):
     """72 clips by device A, and a third of them by devices B and C: 12 each to train, 12 each to test."""

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny_systems as tiny
+import torch
 
+from benchmark.data.datamodule import Labels
 from benchmark.errors import InputError
 from benchmark.metrics.clips import ClipTable, table_of
 from benchmark.plan import write_mini
@@ -13,42 +15,47 @@ from benchmark.predict import Predictor
 from benchmark.products import fuse, held_out_of, join
 
 
-def product(member, frames, target, outputs=("clips", "frames")):
+def product(member, frames, outputs=("clips", "frames")):
     """A network that was trained without two clips; clip 0 has so many frames."""
     probability = np.full((2, 1), 0.5)
-    out = ClipTable(np.array([0, 1]), probability, np.array(target, dtype=np.float32))
+    out = ClipTable(np.array([0, 1]), probability, np.zeros((2, 1), np.float32))
     test = ClipTable(
         np.array([5, 6]), probability, np.zeros((2, 1), np.float32), [np.ones((frames, 1)), np.ones((9, 1))]
     )
     return SimpleNamespace(training=SimpleNamespace(member=member, outputs=outputs), held_out=out, test=test)
 
 
+def labels(first=0.0):
+    """Of eight clips; clip 0 has this label, the others 1."""
+    return Labels(np.arange(0), np.arange(0), torch.tensor([[first], *[[1.0]] * 7]), torch.arange(8) / 2)
+
+
 def test_a_fusion_learns_nothing_from_clips_without_labels(tmp_path):
-    fusion, target = tiny.Thirds(), [[np.nan], [1]]
-    table = fuse([product("a", 7, target), product("b", 7, target)], fusion, np.arange(8) / 2, tmp_path)
+    fusion = tiny.Thirds()
+    table = fuse([product("a", 7), product("b", 7)], fusion, labels(torch.nan), tmp_path)
     assert fusion.learnt["target"].tolist() == [[1]] and fusion.learnt["weight"].tolist() == [0.5]
     assert fusion.learnt["probability"].shape == (2, 1, 1) and table.clip.tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("fusion", [None, tiny.Thirds()])
 def test_frames_are_joined_as_far_as_all_networks_have_some(tmp_path, fusion):
-    table = fuse([product("a", 8, [[0], [1]]), product("b", 7, [[0], [1]])], fusion, np.ones(8), tmp_path)
+    table = fuse([product("a", 8), product("b", 7)], fusion, labels(), tmp_path)
     assert [len(frames) for frames in table.frames] == [7, 9]
 
 
 def test_networks_whose_frames_are_other_times_are_not_joined(tmp_path):
-    products = [product("a", 500, [[0], [1]]), product("b", 250, [[0], [1]])]
+    products = [product("a", 500), product("b", 250)]
     with pytest.raises(InputError, match="250 and 500 frames of one clip"):
-        fuse(products, None, np.ones(8), tmp_path)
+        fuse(products, None, labels(), tmp_path)
 
 
 def test_members_may_give_tags_alone_or_frames_alone(tmp_path):
     """Also where the frames of the others are other times; held-out tags are those of the taggers, too."""
-    tagger, other = (product(name, 250, [[0], [1]], ["clips"]) for name in ("tagger", "other"))
-    localiser = product("localiser", 500, [[0], [1]], ["frames"])
+    tagger, other = (product(name, 250, ["clips"]) for name in ("tagger", "other"))
+    localiser = product("localiser", 500, ["frames"])
     other = other_said(other, 0.9)
     localiser = other_said(localiser, 0.1)
-    table = fuse([tagger, localiser, other], None, np.ones(8), tmp_path)
+    table = fuse([tagger, localiser, other], None, labels(), tmp_path)
     assert table.probability == pytest.approx(0.7) and [len(frames) for frames in table.frames] == [500, 9]
     held = join([tagger, localiser, other], None, held_out_of([tagger, localiser, other]))
     assert held.clip.tolist() == [0, 1] and held.probability == pytest.approx(0.7)

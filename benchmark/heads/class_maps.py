@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
-from benchmark.heads.pooling import frames_and_padding
+from benchmark.heads.pooling import check_rank, frames_and_padding
 
 
 class ClassMaps(nn.Module):
@@ -51,7 +51,5 @@ class ClassMaps(nn.Module):
         Raises:
             InputError: `x` is not of rank 4.
         """
-        if x.ndim != 4:
-            what = f"ClassMaps got shape {tuple(x.shape)}"
-            raise InputError(what, "head", "the backbone must give a map (batch, dim, time, frequency)")
+        check_rank(self, x, 4)
         return self.norm(self.convolution(x)).mean(3).transpose(1, 2)  # type: ignore[no-any-return]

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.errors import InputError
-from benchmark.heads.pooling import GlobalPool, classifier, frames_and_padding
+from benchmark.heads.pooling import GlobalPool, check_rank, classifier, frames_and_padding
 
 
 class FrequencyMaxTimeMean(GlobalPool):
@@ -70,7 +69,5 @@ class MeanProbability(nn.Module):
         Raises:
             InputError: `x` is not of rank 3.
         """
-        if x.ndim != 3:
-            what = f"{type(self).__name__} got shape {tuple(x.shape)}"
-            raise InputError(what, "head", "the backbone must give (batch, time, dim)")
+        check_rank(self, x, 3)
         return self.classifier(x)  # type: ignore[no-any-return]

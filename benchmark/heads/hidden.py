@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
-from benchmark.heads.pooling import Init, classifier, frames_and_padding
+from benchmark.heads.pooling import Init, check_rank, classifier, frames_and_padding
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
@@ -67,9 +67,7 @@ class MLP(nn.Module):
         Raises:
             InputError: `x` is not of rank 2.
         """
-        if x.ndim != 2:
-            remedy = "it takes an embedding (batch, dim); pool the rest first"
-            raise InputError(f"MLP got shape {tuple(x.shape)}", "head", remedy)
+        check_rank(self, x, 2)
         return self.classifier(self.hidden(x))  # type: ignore[no-any-return]
 
 
@@ -101,9 +99,7 @@ class MeanSoftmax(MLP):
         Raises:
             InputError: `x` is not of rank 3.
         """
-        if x.ndim != 3:
-            what = f"MeanSoftmax got shape {tuple(x.shape)}"
-            raise InputError(what, "head", "the backbone must give (batch, time, dim)")
+        check_rank(self, x, 3)
         elements, padding = frames_and_padding(x, valid)
         logarithms: Tensor = self.classifier(self.hidden(x)).log_softmax(2)
         return logarithms.masked_fill(padding[:, :, None], -torch.inf).logsumexp(1) - elements[:, None].log()

@@ -40,6 +40,26 @@ def frames_and_padding(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]
     return frames, torch.arange(x.shape[1], device=x.device) >= frames[:, None]
 
 
+def check_rank(head: nn.Module, x: Tensor, rank: int) -> None:
+    """Refuse what is not of the rank that a head takes.
+
+    Args:
+        head: The head, for the message.
+        x: What the backbone gave.
+        rank: 2, 3 or 4.
+
+    Raises:
+        InputError: `x` is of another rank.
+    """
+    remedies = {
+        2: "it takes an embedding (batch, dim); pool the rest first",
+        3: "the backbone must give (batch, time, dim)",
+        4: "the backbone must give a map (batch, dim, time, frequency)",
+    }
+    if x.ndim != rank:
+        raise InputError(f"{type(head).__name__} got shape {tuple(x.shape)}", "head", remedies[rank])
+
+
 class GlobalPool(nn.Module, ABC):
     """Pools all that is not padding to one vector, then a linear layer; also frame by frame.
 
@@ -157,10 +177,7 @@ class Dense(nn.Module):
         Raises:
             InputError: `x` is not of rank 2.
         """
-        if x.ndim != 2:
-            raise InputError(
-                f"Dense got shape {tuple(x.shape)}", "head", "it takes an embedding (batch, dim); pool the rest first"
-            )
+        check_rank(self, x, 2)
         return self.classifier(self.dropout(x))  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,8 @@ from benchmark.paths import runs_root
 from benchmark.plan import write_mini
 from benchmark.registry import get_task
 
-WORDS = ["run", "--task", "bad", "--system", "logistic-regression", "--data", "mini", "--trainer.max_steps", "60"]
+WORDS = ["run", "--task", "bad", "--system", "logistic-regression", "--data", "mini"]
+WORDS += ["--trainer.max_steps", "6", "--data.batch_size", "4"]
 
 
 @pytest.fixture(scope="module")

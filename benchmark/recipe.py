@@ -29,7 +29,6 @@ from benchmark.registry import Task
 from benchmark.settings import Changes, Selection, Stage, TrainerSettings, check_name, check_scale
 from benchmark.suggest import did_you_mean
 
-
 OutputName = Literal["clips", "frames"]
 OUTPUTS: tuple[OutputName, ...] = ("clips", "frames")
 

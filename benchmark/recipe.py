@@ -180,6 +180,7 @@ class RecipeConfig:
             if content["selection"]["also"]:
                 what = "a recipe without stages keeps the weights of one monitor"
                 raise InputError(what, "selection.also", "take it out, or give the recipe a stage")
+            _check_outputs([content["outputs"]], False)
             return [Training("", "", 0, (0, 0), Stage("whole"), None, _scaled(self, scale), True)]
         for name in members:
             check_name("member", name or "whole")

@@ -228,7 +228,7 @@ def load_run(folder: Path) -> System:
             module: TaskModule = task.load("module")(training.config.build(), task.classes_of(record.protocol))
         module.load_state_dict(torch.load(_weights(folder, training), weights_only=True, map_location="cpu"))
         members.setdefault(training.member, []).append(module.eval())
-    fusion = config.build().fusion
+    fusion = config.build_fusion()
     if fusion is not None:
         with np.load(_require(folder / FUSED)) as learnt:
             fusion.fit(learnt["probability"], learnt["target"], learnt["weight"])

@@ -139,10 +139,10 @@ class Run:
         self.fitting.steps = system.steps
         recipe, module, data = self.fitting.prepare(trainings[-1])
         data.setup()
-        whole = self.plan.config.build()
-        on_test = whole.fusion is not None and whole.selection.fusion == "test"
+        fusion = self.plan.config.build_fusion()
+        on_test = fusion is not None and self.plan.config.as_dict()["selection"]["fusion"] == "test"
         with self.fitting.timed("eval"):
-            table = fuse(products, whole.fusion, data.given.weights.numpy(), self.folder.path, on_test)
+            table = fuse(products, fusion, data.given.weights.numpy(), self.folder.path, on_test)
             module.take_scores(table, [data.examples[clip] for clip in table.clip])
         members = {product.training.member: product for product in products}.values()
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))

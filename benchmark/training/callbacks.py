@@ -195,9 +195,8 @@ class TellSchedule(Callback):
             InputError: The schedule wants a score that there is not.
         """
         found = {name.removeprefix("val/"): value for name, value in trainer.callback_metrics.items()}
-        scores: Any = pl_module.scores
         for schedule in self._schedules(trainer):
-            known = {*found, *scores}  # an undefined score is not logged
+            known = {*found, *getattr(pl_module, "scores", ())}  # an undefined score is not logged
             if schedule.monitor not in known:
                 remedy = did_you_mean(schedule.monitor, known - {"train/loss"})
                 raise InputError(f"{schedule.monitor!r} is no score", "scheduler.monitor", remedy)

@@ -26,6 +26,17 @@ WALKED = [
 ]
 
 
+LARGE = 500_000_000  # parameters, from which on building a recipe's networks takes its time
+COUNTED = [
+    pytest.param(
+        task,
+        system,
+        marks=[pytest.mark.slow] if (load_recipe(task, system).as_dict()["parameters"] or 0) > LARGE else [],
+    )
+    for task, system in RECIPES
+]
+
+
 @pytest.fixture(autouse=True)
 def without_pretrained_weights():
     with random_weights_allowed():
@@ -109,7 +120,7 @@ def test_a_model_from_outside_trains_and_scores_on_every_task(task, model, tmp_p
     walk(task, load_recipe(task, task.default_system, mini=True, model=f"outside_of_this_project.{model}"))
 
 
-@pytest.mark.parametrize(("task", "system"), RECIPES, ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("task", "system"), COUNTED, ids=lambda value: getattr(value, "name", value))
 def test_recipe_states_its_card_and_its_parameters(task, system):
     text = task.systems[system].read_text()
     assert text.startswith("# ")

@@ -1,14 +1,20 @@
 """Recipes of systems of several networks: what each trains, and which trainings they share."""
 
 import pytest
+import torch
 
+from benchmark.backbones.block_cnn import BlockCNN
+from benchmark.backbones.two_branch import TwoBranch
+from benchmark.data.classes import class_places
 from benchmark.fitting import Fitting
+from benchmark.heads.hidden import MLP
 from benchmark.paths import runs_root
 from benchmark.plan import RunOptions, make_plan
 from benchmark.recipe import load_recipe
 from benchmark.records import RunFolder
 from benchmark.registry import get_task
 from benchmark.stages import System
+from benchmark.training.counting import count_parameters
 from tasks.ust.official import CLASSES, GROUPS
 
 TASK = get_task("ust")
@@ -84,3 +90,36 @@ def test_the_gate_knows_the_groups(system):
     fine = [sorted([*group.complete, *([group.incomplete] if group.incomplete else [])]) for group in GROUPS]
     assert gate["groups"] == [[group.coarse, *tags] for group, tags in zip(GROUPS, fine, strict=True)]
     assert gate["only"] == "own" and gate["threshold"] == 0.5
+
+
+class Embeddings(torch.nn.Module):
+    """Stands for VGGish, of which nothing is trained."""
+
+    input = "features"
+
+
+@pytest.mark.parametrize(
+    ("system", "parameters"),
+    [
+        ("cnn-vggish1", 169_517_205),
+        ("cnn-vggish2", 169_517_205),
+        ("hierarchical1", 1_186_570_320),
+        ("hierarchical2", 1_179_323_472),
+        ("hierarchical3", 1_179_323_472),
+    ],
+)
+def test_parameters_are_those_of_the_tables(system, parameters):
+    """Tables 1 to 3 of the card: convolutions and normalisations, the bilinear layer, a head for each one's tags."""
+    convolutions, total = {"wide": 1_602_160, "strided": 394_352}, 0
+    with torch.device("meta"):
+        for training in trainings(system).values():
+            stated = training.config.as_dict()
+            settings = stated["backbone"]["init_args"]
+            blocks = settings["first"]["init_args"]["backbone"]["init_args"]["blocks"]
+            first = BlockCNN(blocks)
+            assert count_parameters(first) == convolutions[blocks]
+            kept = {key: settings[key] for key in ("inputs", "fusion", "hidden", "dropout")}
+            network = TwoBranch(first, Embeddings(), **kept)
+            outputs = len(class_places(stated["data"]["classes"], CLASSES, "data.classes"))
+            total += count_parameters(network) + count_parameters(MLP(256, outputs, **stated["head"]["init_args"]))
+    assert total == parameters == load_recipe(TASK, system).as_dict()["parameters"]

@@ -158,13 +158,6 @@ class RecipeConfig:
             fusion: Fusion | None = parser.instantiate(parser.parse_object({"fusion": self._plain["fusion"]})).fusion
         return fusion
 
-    def build_fusion(self) -> Fusion | None:
-        """A new instance of the fusion alone."""
-        parser = ArgumentParser(exit_on_error=False)
-        parser.add_argument("--fusion", type=Fusion | None)
-        fusion: Fusion | None = parser.instantiate(parser.parse_object({"fusion": self._plain["fusion"]})).fusion
-        return fusion
-
     def trainings(self) -> list["Training"]:
         """The trainings of the system in order; those of the last stage are scored.
 

@@ -42,7 +42,7 @@ def write(monkeypatch, tmp_path):
 def test_the_best_validations_are_kept(tmp_path, selection, values, kept):
     """Four validations, at steps 10 to 40; a model whose weight is the step."""
     callback, model = (
-        BestCheckpoint(Selection(**selection), tmp_path, "best"),
+        BestCheckpoint(Selection(**selection), tmp_path / "best.ckpt"),
         tiny.Counting(selection["monitor"], values),
     )
     trainer = pl.Trainer(
@@ -64,7 +64,7 @@ def test_the_best_validations_are_kept(tmp_path, selection, values, kept):
 
 def test_a_file_is_there_as_long_as_a_checkpoint_may_name_it(tmp_path):
     """Until the next validation begins, when the run's own checkpoint has been saved."""
-    callback = BestCheckpoint(Selection(monitor="auc", average=2, start=1), tmp_path, "best")
+    callback = BestCheckpoint(Selection(monitor="auc", average=2, start=1), tmp_path / "best.ckpt")
     removed = []
     trainer = SimpleNamespace(strategy=SimpleNamespace(remove_checkpoint=removed.append), global_step=0)
     callback._remove_checkpoint(trainer, "a")

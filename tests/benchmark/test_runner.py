@@ -184,7 +184,7 @@ def test_all_folds_are_run_and_their_mean_is_shown(capsys):
         (["--task", "bad", "--protocol", "official"], "no protocol 'official'"),
         (["--task", "bad", "--fold", "ff1010"], "did you mean 'ff1010bird'"),
         (["--task", "bad", "--trainer.max_step", "3"], "did you mean 'max_steps'"),
-        (["--task", "bad", "--devices", "2"], "one device so far"),
+        (["--task", "bad", "--devices", "2"], "several devices so far"),
         (["--task", "bad", "--sytem", "cnn4"], "did you mean 'system'"),
         (["--task", "bad", "--data", "full"], "missing ff1010bird"),
         (["--task", "bad", "--data", "/nowhere"], "/nowhere"),

@@ -99,7 +99,8 @@ def test_the_two_passes_follow_the_card():
         assert recipe.data.batch_size == batch
         assert recipe.trainer.val_every == epochs[batch]
         assert recipe.trainer.max_steps == 100 * epochs[batch]
-        assert recipe.selection == Selection("tag_f1", "max", 15, 0.01, 6 * epochs[batch])  # the first 5 do not count
+        start = 6 * epochs[batch]  # the first 5 do not count
+        assert recipe.selection == Selection("tag_f1", mode="max", patience=15, min_delta=0.01, start=start)
         assert recipe.data.subsets == ["unlabel_in_domain"]
     assert (type(first.loss), type(second.loss)) == (torch.nn.BCEWithLogitsLoss, FrameBCE)
     module = TASK.load("module")(second, TASK.classes)

@@ -195,7 +195,7 @@ class RecipeConfig:
                 place = f"stage {stage.name}, member {member}" if member else f"stage {stage.name}"
                 if whole := [key for key in WHOLE if key in changed]:
                     raise InputError(f"{whole[0]} cannot change", place, "they are of the whole recipe")
-                configs[member] = _scaled(RecipeConfig.parse(changed, place, self._overrides), scale)
+                configs[member] = _scaled(RecipeConfig.parse(changed, place, _of_one(self._overrides)), scale)
                 if stage.keep == "best" and configs[member].as_dict()["selection"]["monitor"] is None:
                     raise InputError("no score says which turn is the best", place, "set selection.monitor")
             turns = _turns(stage, scale)
@@ -257,6 +257,16 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain_value(one) for one in value]
     return f"{value.__module__}.{value.__qualname__}" if inspect.isfunction(value) else value
+
+
+def _of_one(overrides: Sequence[str]) -> list[str]:
+    """The words of the command line that concern one training, not the recipe as a whole."""
+    kept, concerns = [], True
+    for word in overrides:
+        if word.startswith("--"):
+            concerns = re.split(r"[.=]", word[2:], maxsplit=1)[0] not in WHOLE
+        kept += [word] if concerns else []
+    return kept
 
 
 def _turns(stage: Stage, scale: float) -> list[str]:

@@ -4,14 +4,11 @@ Parts are named by import path (`class_path` / `init_args`). Unknown keys are er
 """
 
 import copy
-import dataclasses
 import hashlib
-import importlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -24,7 +21,8 @@ from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
 from benchmark.data.settings import DataSettings
-from benchmark.errors import BenchmarkError, InputError
+from benchmark.errors import InputError
+from benchmark.explain import errors_of_parts, explained
 from benchmark.fusion.base import Fusion
 from benchmark.postprocessing import ClassDecision, EventDecoder
 from benchmark.registry import Task
@@ -125,7 +123,7 @@ class RecipeConfig:
                 place = "command line: " + " ".join(overrides)
                 namespace = parser.parse_args(list(overrides), namespace=namespace)
         except Exception as error:  # jsonargparse raises ArgumentError, TypeError and others for bad input
-            raise _explained(error, parser, place) from error
+            raise explained(error, Recipe, place) from error
         return cls(namespace, parser, overrides)
 
     def as_dict(self) -> dict[str, Any]:
@@ -147,14 +145,14 @@ class RecipeConfig:
 
     def build(self) -> Recipe:
         """New instances of all parts, drawn from torch's global random state."""
-        with _errors_of_parts():
+        with errors_of_parts():
             return Recipe(**vars(self._parser.instantiate(self._namespace)))
 
     def build_fusion(self) -> Fusion | None:
         """A new instance of the fusion alone."""
         parser = ArgumentParser(exit_on_error=False)
         parser.add_argument("--fusion", type=Fusion | None)
-        with _errors_of_parts():
+        with errors_of_parts():
             fusion: Fusion | None = parser.instantiate(parser.parse_object({"fusion": self._plain["fusion"]})).fusion
         return fusion
 
@@ -377,18 +375,6 @@ def _stage(content: dict[str, Any]) -> Stage:
     return Stage(**vars(parser.instantiate(parser.parse_object(content))))
 
 
-@contextmanager
-def _errors_of_parts() -> Iterator[None]:
-    """Let through what a part says of its arguments, which jsonargparse wraps where the part may be null."""
-    try:
-        yield
-    except ValueError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, BenchmarkError):
-            cause = cause.__cause__ or cause.__context__
-        raise (cause or error) from None
-
-
 def fingerprint(*parts: Any) -> str:
     """Twelve hexadecimal digits that stand for plain values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
@@ -408,33 +394,3 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
-
-
-def _explained(error: Exception, parser: ArgumentParser, place: object) -> InputError:
-    """Jsonargparse's message in one line, with the nearest valid name where one was unknown."""
-    text = " ".join(str(error).split())
-    if unknown := re.search(r"(?:Option|option|arguments:|Key) '?(?:--)?([\w.]+)'?", text):
-        name, names = _unknown_name(text, unknown[1])
-        if name not in names:
-            return InputError(f"unknown key {unknown[1]!r}", place, did_you_mean(name, names))
-    if unknown := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", text):
-        names = [n for n, v in vars(importlib.import_module(unknown[1])).items() if inspect.isclass(v)]
-        return InputError(f"{unknown[1]} has no class {unknown[2]!r}", place, did_you_mean(unknown[2], names))
-    return InputError(f"wrong value: {text}", place, "print all keys with their values: add --print_config")
-
-
-def _unknown_name(text: str, key: str) -> tuple[str, list[str]]:
-    """The unknown part of a dotted key, and the names that could stand there: a class's arguments or settings."""
-    classes = re.findall(r"class_path=?[: ]*'([\w.]+)'", text)
-    if classes:
-        module, _, name = classes[-1].rpartition(".")
-        return key.rsplit(".", 1)[-1], list(
-            inspect.signature(getattr(importlib.import_module(module), name)).parameters
-        )
-    fields = {f.name: f.type for f in dataclasses.fields(Recipe)}
-    group = re.search(r"Group '(\w+)'", text)
-    path = [group[1], key] if group else key.split(".")
-    settings = fields.get(path[0])
-    if len(path) > 1 and dataclasses.is_dataclass(settings):
-        return path[1], [f.name for f in dataclasses.fields(settings)]
-    return path[0], list(fields)

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from benchmark.data.datamodule import ClipDataModule, Indices, Labels
+from benchmark.data.datamodule import Labels
 from benchmark.errors import InputError
 from benchmark.postprocessing.smoothing import per_class
 from benchmark.training.distillation import best_members, strong_labels
-from benchmark.training.labels import Before, LabelSource
+from benchmark.training.labels import Before, LabelSource, clips_of
 from benchmark.training.threshold_search import class_f1
 
 
@@ -88,16 +88,3 @@ class SmoothedFrames(LabelSource):
         for clip, target in zip(clips.tolist(), found, strict=True):
             frames[clip, : len(target)] = torch.from_numpy(target)
         return replace(given, train=train, frames=frames)
-
-
-def clips_of(data: ClipDataModule, groups: Sequence[str]) -> Indices:
-    """The clips of some groups.
-
-    Raises:
-        InputError: A group has none.
-    """
-    of_clip = np.array([example.group for example in data.examples])
-    for group in groups:
-        if group not in of_clip:
-            raise InputError(f"there is no clip of {group}", "stages", "add these clips to the data")
-    return np.flatnonzero(np.isin(of_clip, groups))

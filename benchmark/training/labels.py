@@ -151,6 +151,20 @@ class Predict:
             yield windows.__getitems__(range(first, min(first + size, len(windows))))
 
 
+def clips_of(data: ClipDataModule, groups: Sequence[str]) -> Indices:
+    """The clips of some groups.
+
+    Raises:
+        InputError: A group has none.
+    """
+    of_clip = np.array([example.group for example in data.examples])
+    for group in groups:
+        if group not in of_clip:
+            known = ", ".join(sorted(set(of_clip.tolist())))
+            raise InputError(f"there is no clip of {group}", "stages", f"add these clips to the data, or name {known}")
+    return np.flatnonzero(np.isin(of_clip, list(groups)))
+
+
 class PseudoTags(LabelSource):
     """Hard clip tags of unlabelled clips, by a threshold per class.
 
@@ -174,11 +188,7 @@ class PseudoTags(LabelSource):
             InputError: There is no such clip, or the stage before had no validation part.
         """
         data = before.data
-        groups = np.array([e.group for e in data.examples])
-        train, valid = np.flatnonzero(groups == self.group), np.flatnonzero(groups == self.valid_group)
-        for name, clips in ((self.group, train), (self.valid_group, valid)):
-            if not len(clips):
-                raise InputError(f"there is no clip of {name}", "stages", "add these clips to the data")
+        train, valid = clips_of(data, [self.group]), clips_of(data, [self.valid_group])
         if not len(data.valid):
             raise InputError("the stage before had no validation part", "data.valid_fraction", "hold one out there")
         checked = before.predict(np.unique(data.valid.clip))

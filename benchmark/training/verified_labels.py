@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import one_hot
 
-from benchmark.data.datamodule import ClipDataModule, Indices, Labels
+from benchmark.data.datamodule import Indices, Labels
 from benchmark.errors import InputError
-from benchmark.training.labels import Before, LabelSource
+from benchmark.training.labels import Before, LabelSource, clips_of
 from benchmark.training.verification import promote_and_relabel, self_verified
 
 
@@ -37,7 +37,7 @@ class PromotedLabels(LabelSource):
             InputError: There is no such clip, a clip has not exactly one class, or the stage before held no clip out.
         """
         given, probability = before.data.given, before.held_out()
-        clips = _clips_of(before.data, self.group)
+        clips = clips_of(before.data, [self.group])
         clips = clips[~np.isnan(probability[clips]).any(axis=1)]
         if not len(clips):
             raise InputError(f"no clip of {self.group} was held out", "stages", "give the stage before folds")
@@ -80,7 +80,7 @@ class SelfVerifiedLabels(LabelSource):
             InputError: There is no such clip, or a clip has not exactly one class.
         """
         given = before.data.given
-        unverified = _clips_of(before.data, self.group)
+        unverified = clips_of(before.data, [self.group])
         trained = np.setdiff1d(np.union1d(given.train, given.valid), unverified)
         for network in before.networks():
             clips = np.intersect1d(network.held_out, unverified)
@@ -90,14 +90,6 @@ class SelfVerifiedLabels(LabelSource):
                     trained, clips[self_verified(_classes(given, clips), said, self.threshold, self.most)]
                 )
         return replace(given, train=trained)
-
-
-def _clips_of(data: ClipDataModule, group: str) -> Indices:
-    groups = np.array([example.group for example in data.examples])
-    clips = np.flatnonzero(groups == group)
-    if not len(clips):
-        raise InputError(f"there is no clip of {group}", "stages", f"name one of {', '.join(sorted(set(groups)))}")
-    return clips
 
 
 def _classes(given: Labels, clips: Indices) -> NDArray[np.int64]:

@@ -162,6 +162,7 @@ class RecipeConfig:
         scale = content["trainer"]["scale"]
         check_scale(scale)
         if not stages and list(members) == [""] and fusion is None:
+            _check_outputs([content["outputs"]], False)
             return [Training("", "", 0, Stage("whole"), None, _scaled(self, scale), True)]
         for name in members:
             check_name("member", name or "whole")

@@ -110,6 +110,7 @@ def test_a_single_training_is_scored_by_the_mean_of_its_best_validations(write, 
     assert predicted(capsys, left.folder, file) == pytest.approx(probability, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_system_are_means_and_a_stopped_run_ends_alike(write, capsys, monkeypatch, tmp_path):
     write(**TWO, stages=[{"name": "one", "folds": 2}])
     assert tiny.run() == 0
@@ -147,6 +148,7 @@ def test_the_best_turn_is_that_of_each_member_on_average_over_its_parts(mode, ch
     ]
 
 
+@pytest.mark.slow
 def test_the_best_turn_is_scored_and_predicted(write, capsys):
     """Three turns of a rate so large that none needs to be better than the one before."""
     stage = {"name": "two", "folds": 2, "repeat": 3, "keep": "best", "start": "previous"}

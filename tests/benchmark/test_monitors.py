@@ -61,6 +61,7 @@ def test_recipes_that_differ_in_the_monitor_alone_share_the_training(write, trai
         assert same(left.weights[name], module.state_dict())
 
 
+@pytest.mark.slow
 def test_each_monitor_keeps_what_it_would_keep_alone(write):
     write(**selecting("auc", LOSS))
     assert tiny.run() == 0
@@ -71,6 +72,7 @@ def test_each_monitor_keeps_what_it_would_keep_alone(write):
         assert same(tiny.newest().weights["one"], both.weights[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 6])
 def test_a_stopped_training_keeps_the_best_by_each_monitor(write, trained, step):
     write(**selecting("auc", LOSS))

@@ -14,27 +14,25 @@ from benchmark.registry import all_tasks
 from benchmark.weights import random_weights_allowed
 
 
-def _trainings(task, system):
-    return load_recipe(task, system).trainings()
+LARGE = 100_000_000  # parameters, from which on building a network takes its time
 
 
-RECIPES = [(task, system) for task in all_tasks().values() for system in task.systems]
-MANY = 4  # trainings, from which on walking a recipe takes its time
-WALKED = [
-    pytest.param(task, system, marks=[pytest.mark.slow] if len(_trainings(task, system)) > MANY else [])
-    for task, system in RECIPES
-]
+def _takes_time(config):
+    return (config.as_dict()["parameters"] or 0) > LARGE
 
 
-LARGE = 500_000_000  # parameters, from which on building a recipe's networks takes its time
-COUNTED = [
-    pytest.param(
-        task,
-        system,
-        marks=[pytest.mark.slow] if (load_recipe(task, system).as_dict()["parameters"] or 0) > LARGE else [],
-    )
-    for task, system in RECIPES
-]
+def _marked(takes_time):
+    """All recipes, those that take their time in slow tests."""
+    found = []
+    for task in all_tasks().values():
+        for system in task.systems:
+            marks = [pytest.mark.slow] if takes_time(load_recipe(task, system)) else []
+            found.append(pytest.param(task, system, marks=marks))
+    return found
+
+
+WALKED = _marked(lambda config: _takes_time(config) or len(config.trainings()) > 1)
+COUNTED = _marked(_takes_time)
 
 
 @pytest.fixture(autouse=True)

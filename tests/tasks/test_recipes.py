@@ -13,7 +13,6 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import all_tasks
 from benchmark.weights import random_weights_allowed
 
-
 LARGE = 100_000_000  # parameters, from which on building a network takes its time
 
 

@@ -8,8 +8,10 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def device_name(device: torch.device) -> str:
-    """The accelerator's product name, or the CPU with the number of threads."""
+def device_name(device: torch.device, number: int = 1) -> str:
+    """The accelerator's product name, or the CPU with the number of threads; before it the number of several."""
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({torch.get_num_threads()} threads)"
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"cpu ({max(1, torch.get_num_threads() // number)} threads)"
+    return f"{number} x {name}" if number > 1 else name

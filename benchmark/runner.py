@@ -190,7 +190,7 @@ class Run:
             random_weights=module.has_random_weights,
             parameters=parameters,
             macs=macs,
-            device=device_name(self.fitting.device),
+            device=device_name(self.fitting.device, plan.options.devices),
             seconds={part: round(value, 2) for part, value in self.fitting.seconds.items()},
             steps=self.fitting.steps,
             coverage=coverage,

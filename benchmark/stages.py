@@ -34,6 +34,7 @@ from benchmark.suggest import did_you_mean
 from benchmark.training.labels import Network, Predict
 
 PARTS, KEPT = "artifacts", "kept.json"
+FORMAT = 2  # of artifacts: another one makes those that were left before no artifacts any more
 
 
 class Job(NamedTuple):
@@ -188,7 +189,7 @@ class System:
         """
         plan, options = self.plan, self.plan.options
         seeds = (options.seed, training.seed(options.seed))
-        about = (plan.task.name, plan.inventory.fingerprint, plan.protocol, self.fitting.fold, seeds)
+        about = (FORMAT, plan.task.name, plan.inventory.fingerprint, plan.protocol, self.fitting.fold, seeds)
         code = user_code(options.model) if options.model else ""
         recipe = training.config.identity()
         recipe.pop("outputs", None)

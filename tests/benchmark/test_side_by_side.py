@@ -104,6 +104,7 @@ def test_two_devices_leave_what_one_leaves(start, tmp_path):
     records = [json.loads((folder / "record.json").read_text()) for folder in (alone, together)]
     assert records[0]["scores"] == pytest.approx(records[1]["scores"], abs=1e-6)
     assert records[0]["steps"] == records[1]["steps"] == 24
+    assert [record["device"] for record in records] == ["cpu (1 threads)", "2 x cpu (1 threads)"]
 
 
 @pytest.mark.slow

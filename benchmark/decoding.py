@@ -50,13 +50,13 @@ def learn(trained: Trained, held_out: Callable[[], ClipTable], fitting: Fitting,
             table = held_out()
             decoder.fit(table.probability, table.target, module.classes)
         elif isinstance(decoder, AdaptiveDecoder):
-            if networks > 1:
-                what = f"{type(decoder).__name__} asks one network, and {networks} make the predictions"
+            if networks > 1 or len(module.scored) > 1:
+                what = f"{type(decoder).__name__} asks one network, and several make the predictions"
                 raise InputError(what, "postprocessing", "take another one, or one member without folds")
             predict = Predict(module, data, fitting.device, fitting.say)
             decoder.adapt(_Tagger(module, fitting.say), *_windows(predict, _clips(decoder, data)), module.classes)
     write_text(fitting.folder.path / LEARNT, json.dumps(dict(decoder.learnt), indent=1) + "\n")
-    return isinstance(decoder, AdaptiveDecoder) and not decoder.groups
+    return isinstance(decoder, AdaptiveDecoder) and bool(np.isin(_clips(decoder, data), data.test.clip).any())
 
 
 def restore(decoder: object, folder: Path) -> None:
@@ -90,9 +90,9 @@ def _windows(predict: Predict, clips: Indices) -> tuple[list[NDArray[Any]], NDAr
             if x.ndim != 4:
                 raise InputError("postprocessing adapts to features", "backbone", "this one takes the waveform")
             outputs = module(x, valid)
-            tags.append(module.activate(outputs.clips).cpu().numpy())
+            tags.append(module.probabilities(outputs.clips).cpu().numpy())
             features += [clip.swapaxes(0, 1) for clip in _real(x.transpose(1, 2), valid)]
-            frames += _real(module.activate(outputs.frames), valid)
+            frames += _real(module.probabilities(outputs.frames), valid)
             predict.beat()
     return features, np.concatenate(tags), frames
 
@@ -126,4 +126,4 @@ class _Tagger:
         valid = torch.tensor([piece.shape[1] / frames for piece in pieces])
         with torch.inference_mode():
             x = torch.from_numpy(padded).to(self.module.device)
-            return self.module.activate(self.module(x, valid.to(x.device)).clips).cpu().numpy()
+            return self.module.probabilities(self.module(x, valid.to(x.device)).clips).cpu().numpy()

@@ -2,6 +2,8 @@
 
 import torch
 
+from benchmark.errors import InputError
+
 
 def default_device() -> torch.device:
     """The accelerator, or the CPU where there is none."""
@@ -15,3 +17,14 @@ def device_name(device: torch.device, number: int = 1) -> str:
     else:
         name = f"cpu ({max(1, torch.get_num_threads() // number)} threads)"
     return f"{number} x {name}" if number > 1 else name
+
+
+def check_devices(number: int) -> None:
+    """Check that there are so many accelerators, where there are any.
+
+    Raises:
+        InputError: There are fewer.
+    """
+    there = torch.cuda.device_count()
+    if there and number > there:
+        raise InputError(f"{number} devices asked for, {there} there", "DEVICES", f"take at most {there}")

@@ -133,11 +133,16 @@ class Fitting:
         self._keep_weights(module, best[0] if best else None, scored)
         return Trained(recipe, module, data)
 
-    def best_score(self, training: Training) -> float:
-        """The validation score that selected the weights of a finished training; NaN where none did."""
+    def best_score(self, training: Training, place: int = 0) -> float:
+        """The validation score that selected the weights of a finished training; NaN where none did.
+
+        Args:
+            training: Which.
+            place: Place of the monitor among those of its recipe.
+        """
         state = torch.load(self._checkpoint("last", training), weights_only=True, map_location="cpu", mmap=True)
         found = [kept["best_model_score"] for kept in state["callbacks"].values() if "best_model_score" in kept]
-        return float(found[0]) if found else math.nan
+        return float(found[place]) if found else math.nan
 
     def forget(self, training: Training) -> None:
         """Delete the checkpoints of a training of which everything is kept elsewhere."""
@@ -154,8 +159,10 @@ class Fitting:
     def timed(self, part: str) -> Iterator[None]:
         """Add the block's wall time to what earlier sessions of the run took."""
         before, began = self.seconds.get(part, 0.0), time.monotonic()
-        yield
-        self.seconds[part] = before + time.monotonic() - began
+        try:
+            yield
+        finally:
+            self.seconds[part] = before + time.monotonic() - began
 
     def _best_checkpoints(self, recipe: Recipe, training: Training) -> list[BestCheckpoint]:
         """What keeps the best weights by each monitor, where the recipe selects on a validation part."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from benchmark import records
 from benchmark.data.classes import class_places
 from benchmark.data.datamodule import Inventory
+from benchmark.devices import check_devices
 from benchmark.errors import InputError
 from benchmark.paths import cache_root, data_root
 from benchmark.recipe import RecipeConfig, fingerprint, load_recipe
@@ -58,7 +59,7 @@ class RunOptions:
     overrides: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.scale != 1:
+        if self.scale != 1 and "--trainer.scale" not in self.overrides:
             self.overrides = [*self.overrides, "--trainer.scale", str(self.scale)]
 
 
@@ -172,7 +173,9 @@ def make_plan(options: RunOptions) -> Plan:
     if options.nodes > 1 or (options.devices > 1 and len(config.trainings()) == 1):
         what = "only the trainings of a system of several use several devices so far"
         raise InputError(what, "DEVICES, NODES", "run with DEVICES=1 NODES=1")
-    _check_data_settings(task, stated["data"])
+    check_devices(options.devices)
+    for training in config.trainings():
+        _check_data_settings(task, training.config.as_dict()["data"])
     protocol = protocol_of(task, options.protocol or stated["protocol"] or "")
     folds = task.protocols[protocol]
     _check_classes(config, task.classes_of(protocol))

@@ -22,7 +22,7 @@ from benchmark.heads.pooling import valid_frames
 from benchmark.metrics.frames import join_windows
 from benchmark.plots import plot_prediction
 from benchmark.products import FUSED
-from benchmark.recipe import OUTPUTS, RecipeConfig, Training
+from benchmark.recipe import OUTPUTS, RecipeConfig
 from benchmark.records import read_json, read_record
 from benchmark.registry import get_task
 from benchmark.runner import SCORED
@@ -236,30 +236,23 @@ def load_run(folder: Path) -> System:
     # The file has them already, but not in the changes of its stages.
     overrides = record.overrides[2:] if record.overrides[:1] == ["--model"] else record.overrides
     config = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path, overrides)
-    kept = read_json(folder / KEPT) if (folder / KEPT).exists() else {}
+    kept = read_json(_require(folder / KEPT)) if config.trainings()[0].turn else {}
     members: dict[str, list[TaskModule]] = {}
     for training in config.trainings():
-        if not training.is_last or training.turn != kept.get(training.member, training.turn):
+        if not training.is_last or (training.turn and training.name not in kept):
             continue
+        place = folder / PARTS / kept[training.name] if training.turn else folder / "checkpoints" / f"{SCORED}.ckpt"
         with random_weights_allowed():  # whatever they were, the run's own weights come next
             module: TaskModule = task.load("module")(training.config.build(), task.classes_of(record.protocol))
-        module.load_scored(_weights(folder, training))
-        restore(module.recipe.postprocessing, folder)
+        module.load_scored(_require(place))
         members.setdefault(training.member, []).append(module.eval())
     fusion = config.build_fusion()
     if fusion is not None:
         with np.load(_require(folder / FUSED)) as learnt:
             fusion.fit(learnt["probability"], learnt["target"], learnt["weight"])
-    return System(members, fusion)
-
-
-def _weights(folder: Path, training: Training) -> Path:
-    """The scored weights of a training."""
-    if not training.turn:
-        return _require(folder / "checkpoints" / f"{SCORED}.ckpt")
-    key = 12 * "[0-9a-f]"  # another training's name may begin with this one's
-    found = sorted((folder / PARTS).glob(f"{training.name}-{key}.ckpt"))
-    return found[0] if found else _require(folder / PARTS / f"{training.name}.ckpt")
+    system = System(members, fusion)
+    restore(system.decides.recipe.postprocessing, folder)
+    return system
 
 
 def _require(path: Path) -> Path:

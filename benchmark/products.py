@@ -29,6 +29,7 @@ class Product(NamedTuple):
         macs: Multiply-accumulates of its network for one clip.
         steps: Optimiser steps that it took.
         score: The validation score that selected its weights; NaN where none did.
+        random_weights: Whether a part that should have had pretrained weights started without them.
     """
 
     training: Training
@@ -40,6 +41,7 @@ class Product(NamedTuple):
     macs: int
     steps: int
     score: float
+    random_weights: bool
 
 
 def held_out_of(products: Sequence[Product]) -> Mapping[str, ClipTable]:
@@ -74,6 +76,9 @@ def fuse(
     tests = {member: mean_of([p.test for p in group]) for member, group in by_member(products).items()}
     if fusion is not None:
         held = _counting("clips", products, tests if on_test else held_out_of(products))
+        if not all(np.array_equal(table.clip, held[0].clip) for table in held):
+            what = "the members were not validated on the same clips, from which the fusion could learn"
+            raise InputError(what, "members, fusion", "give all of them one data.valid_fraction, or folds")
         target = labels.targets.numpy()[held[0].clip]
         known = ~np.isnan(target).all(axis=1)
         learnt: dict[str, NDArray[Any]] = {

@@ -185,7 +185,10 @@ class RecipeConfig:
         places = {name: place for place, name in enumerate(members)}
         built = [_stage(stage) for stage in stages] or [Stage("train")]
         _check_stages(built, members)
-        found = []
+        last, found = built[-1], []
+        if fusion is not None and last.keep == "best" and last.labels is not None and not last.labels.of_member:
+            what = f"the fusion would learn from the labels of another turn of {last.name} than those that are kept"
+            raise InputError(what, "stages, fusion", "take keep: best out, or the fusion")
         for number, stage in enumerate(built):
             configs, plain = {}, stages[number] if stages else {"changes": {}, "labels": None}
             for member in stage.members or members:

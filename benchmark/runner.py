@@ -160,6 +160,7 @@ class Run:
         members = {product.training.member: product for product in products}.values()
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))
         record = self._record(recipe, data, module, parameters, macs, on_test)
+        record = dataclasses.replace(record, random_weights=any(product.random_weights for product in products))
         self._leave(data, module, record, self.fitting.trainer.loggers if self.fitting.trainer else [])
         return record
 

@@ -119,6 +119,11 @@ class Stage:
         check_name("stage", self.name)
         if self.folds == 1 or self.folds < 0:
             raise InputError(f"stage {self.name} has {self.folds} folds", "stages", "take none or at least 2")
+        if self.valid_group is not None and not self.folds:
+            what = f"stage {self.name} has no folds, of which a group could be validated on"
+            raise InputError(what, "stages", "take valid_group out, or add folds")
+        if self.keep == "best" and self.repeat == 1:
+            raise InputError(f"stage {self.name} has one turn to keep", "stages", "take `keep` out, or repeat it")
         if self.repeat < 1:
             raise InputError(f"stage {self.name} is repeated {self.repeat} times", "stages", "take at least 1")
 

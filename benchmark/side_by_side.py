@@ -86,7 +86,7 @@ class SideBySide:
         Raises:
             BenchmarkError: A training failed, or a process died.
         """
-        if not self.processes:
+        if jobs and not self.processes:
             number = self.work.options.devices
             for place in range(number):
                 words = (self.work, place, number, self.waiting, self.done)

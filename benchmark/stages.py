@@ -9,7 +9,7 @@ runs of the task.
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import groupby
@@ -110,7 +110,7 @@ class System:
                     turns.append(products)
                 if products[0].training.stage.keep == "best":
                     products = best_turns(turns)
-        kept = {product.training.member: product.training.turn for product in products}
+        kept = {product.training.name: product.weights.name for product in products}
         write_text(self.fitting.folder.path / KEPT, json.dumps(kept, indent=1) + "\n")
         return products
 
@@ -168,16 +168,18 @@ class System:
                 [artifact.weights for artifact in also],
             )
             held_out = part_of(trained.data, training, labels)[1]
-            for artifact in (*also, first):  # where the last is whole, all are
+            for place, artifact in (*enumerate(also, 1), (0, first)):  # where the last is whole, all are
                 trained.module.load_scored(artifact.weights)
-                self._save_tables(artifact.tables, training, trained, held_out, self.fitting.steps - before)
+                about = {"steps": self.fitting.steps - before, "score": self.fitting.best_score(training, place)}
+                self._save_tables(artifact.tables, trained, held_out, about)
         self.fitting.forget(training)
         key, weights, tables = first
         with np.load(tables) as arrays:
             content = dict(arrays)
         out, test = (table_of(content, name) for name in ("held_out", "test"))
         parameters, macs, steps = (int(content[name]) for name in ("parameters", "macs", "steps"))
-        return Product(training, key, weights, out, test, parameters, macs, steps, float(content["score"]))
+        score, random = float(content["score"]), bool(content["random_weights"])
+        return Product(training, key, weights, out, test, parameters, macs, steps, score, random)
 
     def key_of(self, training: Training, labels_key: str = "", start_key: str = "") -> str:
         """Hash of all that a training comes from; which of its monitors' weights are taken is no part of it.
@@ -203,15 +205,15 @@ class System:
         earlier = (labels_key, start_key)
         return fingerprint(about, code, options.allow_random_weights, recipe, monitors, selection, dealt, *earlier)
 
-    def _save_tables(self, path: Path, training: Training, trained: Trained, held_out: Indices, steps: int) -> None:
+    def _save_tables(self, path: Path, trained: Trained, held_out: Indices, about: Mapping[str, float]) -> None:
         """Predictions of the clips that the training did not learn from."""
         _, module, data = trained
         predict = Predict(module, data, self.fitting.device, self.fitting.say)
         parameters, macs = module.count()
         with self.fitting.timed("eval"):
             tables = {"held_out": predict(held_out), "test": predict(np.unique(data.test.clip))}
-        numbers = {"parameters": parameters, "macs": macs, "steps": steps, "score": self.fitting.best_score(training)}
-        arrays = {name: np.array(value) for name, value in numbers.items()}
+        network = {"parameters": parameters, "macs": macs, "random_weights": module.has_random_weights}
+        arrays = {name: np.array(value) for name, value in {**network, **about}.items()}
         for name, table in tables.items():
             arrays |= {f"{name}/{key}": value for key, value in table_arrays(table).items()}
         save(path, arrays)

@@ -1,7 +1,9 @@
 """Segments of the clips of a waveform store between their pauses, found once and kept beside the samples."""
 
 import zipfile
+from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from benchmark.data.parallel import in_order
 from benchmark.data.store import WaveformStore, progress_bar
 from benchmark.data.windows import Indices
 from benchmark.frontends.silence import split_at_silence
+from benchmark.locks import locked
 from benchmark.records import unwritable
 
 RULE = 1
@@ -27,15 +30,20 @@ def segments_of(store: WaveformStore, progress: bool = True) -> list[Indices]:
     """
     path = store.folder / f"segments-{RULE}-{store.fingerprint}.npz"
     if not zipfile.is_zipfile(path):
-        found = _look(store, progress)
-        fresh = path.with_suffix(".part.npz")
-        try:
-            np.savez_compressed(fresh, segments=np.concatenate(found), counts=np.array([len(part) for part in found]))
-            fresh.replace(path)
-        except OSError as error:
-            raise unwritable(path, error) from error
+        with locked(path.with_suffix(".lock"), "looks for pauses"):
+            if not zipfile.is_zipfile(path):
+                _keep(path, _look(store, progress))
     with np.load(path) as kept:
         return np.split(kept["segments"], np.cumsum(kept["counts"])[:-1])
+
+
+def _keep(path: Path, found: Sequence[Indices]) -> None:
+    fresh = path.with_suffix(".part.npz")
+    try:
+        np.savez_compressed(fresh, segments=np.concatenate(found), counts=np.array([len(part) for part in found]))
+        fresh.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _look(store: WaveformStore, progress: bool) -> list[Indices]:

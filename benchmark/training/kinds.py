@@ -129,7 +129,7 @@ class DetectionModule(MultiLabelModule):
             return super().loss_target(batch)
         frames, window = batch["frames"], torch.arange(self.window_frames, device=batch["start"].device)
         place = (self.first_frames(batch["start"])[:, None] + window).clamp(max=frames.shape[1] - 1)
-        return frames[torch.arange(len(frames), device=place.device)[:, None], place]
+        return self.labels_of(frames[torch.arange(len(frames), device=place.device)[:, None], place])
 
     def compute_loss(self, outputs: Outputs, target: Tensor, valid: Tensor, weight: Tensor) -> Tensor:
         """The recipe's loss, on clips or on frames."""

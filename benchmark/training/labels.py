@@ -115,12 +115,11 @@ class Predict:
         excerpt = RandomExcerpt(frames)
 
         def evaluate(network: Any, batch: Batch) -> None:
-            waveform = batch["waveform"].float() * batch["gain"][:, None, None]
-            x, valid, target = network.network_input(waveform, batch["length"], batch["target"])
+            x, valid, target = network.clip_input(batch)
             lengths = torch.round(valid * x.shape[2]).long()
             for time in range(times):
                 cut, kept, _ = excerpt(x, lengths, target)
-                said = network.activate(network(cut, kept / cut.shape[2]).clips)
+                said = network.probabilities(network(cut, kept / cut.shape[2]).clips)
                 network.predictions.update(batch["clip"], times * batch["window"] + time, said, target)
 
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):

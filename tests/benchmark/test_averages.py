@@ -159,7 +159,9 @@ def test_the_best_turn_is_scored_and_predicted(write, capsys):
     )
     assert tiny.run() == 0
     left = tiny.newest()
-    kept = json.loads((left.folder / "kept.json").read_text())
+    weights = json.loads((left.folder / "kept.json").read_text())
+    assert all((left.folder / "artifacts" / name).is_file() for name in weights.values())
+    kept = {member: turn for turn, member, _ in (name.split(".") for name in weights)}
     for member in "xy":
         means = {
             f"two-{turn}": np.mean([left.tables[f"two-{turn}.{member}.part{part}"]["score"] for part in (1, 2)])

@@ -139,3 +139,10 @@ def test_what_a_training_says_is_what_the_command_says(start, tmp_path):
 def test_one_training_uses_one_device(capsys):
     assert tiny.main(["run", "--task", "bad", "--data", "mini", "--devices", "2"]) == 2
     assert "only the trainings of a system of several use several devices" in capsys.readouterr().err
+
+
+def test_there_must_be_so_many_accelerators(capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    words = ["--members", '{"a": {}, "b": {}}', "--devices", "3"]
+    assert tiny.main(["run", "--task", "bad", "--system", "logistic-regression", "--data", "mini", *words]) == 2
+    assert "3 devices asked for, 2 there" in capsys.readouterr().err

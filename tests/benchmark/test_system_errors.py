@@ -23,6 +23,8 @@ def write(monkeypatch, tmp_path):
         ({"stages": [{"name": "a", "folds": 90, "valid_group": "warblrb10k"}]}, "has no clip of 'warblrb10k'"),
         ({"stages": [{"name": "a", "folds": 2, "valid_group": "warblrb"}]}, "did you mean 'warblrb10k'"),
         ({"stages": [{"name": "a", "repeat": 0}]}, "stage a is repeated 0 times"),
+        ({"stages": [{"name": "a", "valid_group": "warblrb10k"}]}, "stage a has no folds"),
+        ({"stages": [{"name": "a", "keep": "best"}]}, "stage a has one turn to keep"),
         ({"stages": [{"name": "a", "start": "previous"}]}, "no stage before a to start from"),
         ({"stages": [{"name": "a", "start": "next"}]}, "start"),
         ({"stages": [{"name": "a"}, {"name": "b", "folds": 2, "start": "previous"}]}, "other members or folds"),

@@ -115,16 +115,17 @@ class Frames(torch.nn.Module):
     def transfer_batch_to_device(self, batch, device, index):
         return batch
 
-    def network_input(self, waveform, lengths, target):
+    def clip_input(self, batch):
         assert not self.training
-        places = torch.arange(waveform.shape[2]).float() / 100
-        return places.expand(len(waveform), 1, -1)[..., None], lengths / waveform.shape[2], target
+        number, _, time = batch["waveform"].shape
+        places = torch.arange(time).float() / 100
+        return places.expand(number, 1, -1)[..., None], batch["length"] / time, batch["target"]
 
     def forward(self, x, valid):
         assert valid.tolist() == [1.0] * len(x)
         return SimpleNamespace(clips=x.mean((1, 2)).expand(-1, 2))
 
-    def activate(self, logits):
+    def probabilities(self, logits):
         return logits
 
 

@@ -118,4 +118,4 @@ def test_an_adaptive_decoder_may_take_training_clips(write):
 def test_an_adaptive_decoder_of_several_networks_is_refused(write, capsys):
     write(postprocessing=part("Loudest"), stages=STAGES)
     assert tiny.run(task="sed") == 2
-    assert "Loudest asks one network, and 2 make the predictions" in " ".join(capsys.readouterr().err.split())
+    assert "Loudest asks one network, and several make the predictions" in " ".join(capsys.readouterr().err.split())

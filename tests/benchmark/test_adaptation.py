@@ -13,6 +13,8 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 from benchmark.training.adversarial import AdversarialAdaptation
 
+pytestmark = pytest.mark.slow
+
 SOURCE, TARGET, TESTED = "warblrb10k", "BirdVox-DCASE-20k", "ff1010bird"
 LAYER = {"class_path": "tiny_systems.Layer"}
 ADAPTATION = {
@@ -100,7 +102,6 @@ def test_predict_takes_an_adapted_network(adapted):
     assert prediction.clip == pytest.approx(adapted.predictions["probabilities"][7], abs=1e-3)
 
 
-@pytest.mark.slow
 def test_a_stopped_adaptation_goes_on_with_its_own_copy(adapted, monkeypatch, tmp_path):
     tiny.install(monkeypatch, tmp_path / "bad")(**SYSTEM)
     assert tiny.stop("adapt", 2) == 3
@@ -112,7 +113,6 @@ def test_a_stopped_adaptation_goes_on_with_its_own_copy(adapted, monkeypatch, tm
     np.testing.assert_allclose(again.predictions["probabilities"], adapted.predictions["probabilities"], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_stage_after_it_may_train_the_network_plainly(monkeypatch, tmp_path):
     plain = {"name": "plain", "start": "previous", "changes": {"data": {"domains": {SOURCE: 2, TARGET: 2}}}}
     tiny.install(monkeypatch, tmp_path / "bad")(**SYSTEM | {"stages": [*SYSTEM["stages"][:2], plain]})

@@ -18,6 +18,8 @@ from benchmark.predict import load_run
 from benchmark.records import RunFolder
 from benchmark.stages import System
 
+pytestmark = pytest.mark.slow
+
 SYSTEM = {
     "trainer": {"max_steps": 2},
     "members": tiny.MEMBERS,
@@ -97,7 +99,6 @@ def test_a_stopped_run_goes_on_behind_the_last_whole_artifact(write, earlier, tr
     assert left.record.steps == earlier.record.steps == 16
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", ["_save_tables", "_labels"])
 def test_a_run_stopped_between_trainings_trains_nothing_twice(write, monkeypatch, trained, what):
     """Weights of the first training are there and their predictions are not, or labels are to be made."""
@@ -120,7 +121,6 @@ def test_a_run_stopped_between_trainings_trains_nothing_twice(write, monkeypatch
 # Taking over
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "redone"),
     [
@@ -176,7 +176,6 @@ def test_the_key_of_a_training_is_all_that_it_comes_from():
     assert len({given, *others}) == 6
 
 
-@pytest.mark.slow
 def test_artifacts_are_not_taken_over_by_another_class_of_the_same_name(write, tmp_path, monkeypatch, trained):
     code = "import torch\nclass Mean(torch.nn.Module):\n    input = 'features'\n    def forward(self, x):\n"
     monkeypatch.syspath_prepend(tmp_path)
@@ -192,7 +191,6 @@ def test_artifacts_are_not_taken_over_by_another_class_of_the_same_name(write, t
     assert counts == [1, 1, 2]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "size"), [("npz", 0.5), ("ckpt", 0), ("ckpt", 0.99)])
 def test_half_an_artifact_is_not_taken_over(write, trained, earlier, kind, size):
     place = runs_root() / "bad" / "tiny" / "broken" / "artifacts"
@@ -209,7 +207,6 @@ def test_half_an_artifact_is_not_taken_over(write, trained, earlier, kind, size)
     )
 
 
-@pytest.mark.slow
 def test_a_file_that_was_being_written_is_no_artifact(write, trained, earlier):
     place = runs_root() / "bad" / "tiny" / "killed" / "artifacts"
     place.mkdir(parents=True)
@@ -257,7 +254,6 @@ tiny.kill_often(Path(sys.argv[2]), int(sys.argv[3]), seed=0)
 """
 
 
-@pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_as_if_undisturbed(tmp_path):
     """In a process that forks one for each start, so that a start imports nothing."""
     here = Path(tiny.__file__).parent

@@ -17,6 +17,8 @@ from benchmark.metrics.clips import table_of
 from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 
+pytestmark = pytest.mark.slow
+
 UST, ASC = tiny.UST, get_task("asc")
 ENGINE, FINE = UST.classes.index("1_engine"), [8, 9, 10, 11]
 GROUPS = [[0, *FINE], [2, 17], [7, 36]]

@@ -12,6 +12,8 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 from benchmark.settings import Selection
 
+pytestmark = pytest.mark.slow
+
 LOSS = "loss"
 SHARED = {
     "data": {"valid_fraction": 0.2},
@@ -61,7 +63,6 @@ def test_recipes_that_differ_in_the_monitor_alone_share_the_training(write, trai
         assert same(left.weights[name], module.state_dict())
 
 
-@pytest.mark.slow
 def test_each_monitor_keeps_what_it_would_keep_alone(write):
     write(**selecting("auc", LOSS))
     assert tiny.run() == 0
@@ -72,7 +73,6 @@ def test_each_monitor_keeps_what_it_would_keep_alone(write):
         assert same(tiny.newest().weights["one"], both.weights[name])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 6])
 def test_a_stopped_training_keeps_the_best_by_each_monitor(write, trained, step):
     write(**selecting("auc", LOSS))

@@ -11,6 +11,8 @@ from benchmark.training import callbacks
 from leaderboard import Run
 from leaderboard.tables import group_results
 
+pytestmark = pytest.mark.slow
+
 TAGS = {"class_path": "tiny_systems.HeldOutTags"}
 
 

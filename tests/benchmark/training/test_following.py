@@ -12,6 +12,8 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 from benchmark.training import callbacks
 
+pytestmark = pytest.mark.slow
+
 PLATEAU = {
     "class_path": "benchmark.training.restarts.ReduceOnPlateau",
     # A rate at which the loss goes up and down.
@@ -62,7 +64,6 @@ def test_a_schedule_is_told_each_validation_before_the_checkpoint_is_saved(write
     assert [step for step, _, _ in seen] == list(range(1, 9)) and 3.0 > seen[-1][1] > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 5])
 def test_a_stopped_training_goes_on_with_its_schedule(write, seen, step):
     write(**FOLLOWING)
@@ -119,7 +120,6 @@ def test_a_loss_is_fitted_on_the_labels_of_the_training_clips_alone(write):
     assert expected != pytest.approx(float((whole == 0).sum() / (whole == 1).sum()))
 
 
-@pytest.mark.slow
 def test_a_fitted_loss_works_in_a_system_that_resumes_and_in_its_estimate(write, monkeypatch, capsys):
     fitted, original = [], PositiveWeightBCE.fit
 

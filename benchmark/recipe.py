@@ -186,7 +186,7 @@ class RecipeConfig:
         built = [_stage(stage) for stage in stages] or [Stage("train")]
         _check_stages(built, members)
         last, found = built[-1], []
-        if fusion is not None and last.keep == "best" and last.labels is not None and not last.labels.of_member:
+        if fusion is not None and last.keep == "best" and last.labels is not None and not last.has_own_labels:
             what = f"the fusion would learn from the labels of another turn of {last.name} than those that are kept"
             raise InputError(what, "stages, fusion", "take keep: best out, or the fusion")
         for number, stage in enumerate(built):
@@ -311,7 +311,7 @@ def _check_stages(stages: Sequence[Stage], members: Collection[str]) -> None:
         if stage.start == "previous" and not (known and stage.folds == before.folds):
             what = f"stage {stage.name} goes on from {before.name}, which has other members or folds"
             raise InputError(what, "stages", "give both the same")
-        if stage.labels is not None and stage.labels.of_member and not known:
+        if stage.has_own_labels and not known:
             what = f"members of stage {stage.name} get labels of their own from {before.name}, which has other members"
             raise InputError(what, "stages", "give both the same members")
 

@@ -115,6 +115,11 @@ class Stage:
     keep: Literal["last", "best"] = "last"
     changes: Changes = field(default_factory=dict)
 
+    @property
+    def has_own_labels(self) -> bool:
+        """Whether each member learns labels of its own."""
+        return self.labels is not None and self.labels.of_member
+
     def __post_init__(self) -> None:
         check_name("stage", self.name)
         if self.folds == 1 or self.folds < 0:

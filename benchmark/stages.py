@@ -110,6 +110,7 @@ class System:
                     turns.append(products)
                 if products[0].training.stage.keep == "best":
                     products = best_turns(turns)
+        self.labels = None if products[0].training.stage.has_own_labels else _read_labels(jobs[0].labels)
         kept = {product.training.name: product.weights.name for product in products}
         write_text(self.fitting.folder.path / KEPT, json.dumps(kept, indent=1) + "\n")
         return products
@@ -120,7 +121,7 @@ class System:
         made: dict[str, tuple[str, Path | None]] = {}
         jobs = []
         for training in trainings:
-            whose = training.member if stage.labels is not None and stage.labels.of_member else ""
+            whose = training.member if stage.has_own_labels else ""
             if whose not in made:
                 mine = [product for product in before if whose in ("", product.training.member)]
                 made[whose] = self._labels(training, whose, mine)
@@ -129,7 +130,6 @@ class System:
                 same = (training.member, training.part)
                 start = next((p.key, p.weights) for p in before if (p.training.member, p.training.part) == same)
             jobs.append(Job(training.name, *made[whose], *start))
-        self.labels = _read_labels(made[""][1]) if "" in made else None
         return jobs
 
     def _labels(self, training: Training, whose: str, before: Sequence[Product]) -> tuple[str, Path | None]:

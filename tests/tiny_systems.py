@@ -200,10 +200,33 @@ class Counting(pl.LightningModule):
         return -self.weight
 
     def validation_step(self, batch, index):
-        self.log(f"val/{self.monitor}", next(self.values))
+        self.log(self.monitor, next(self.values))
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+def validate_four_times(callback, values):
+    """Train a model whose weight is the step, with validations of these values at the steps 10 to 40.
+
+    Args:
+        callback: What watches, by `callback.monitor`, a validation score.
+        values: What is found.
+    """
+    trainer = pl.Trainer(
+        max_steps=40,
+        val_check_interval=10,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        accelerator="cpu",
+        logger=False,
+        callbacks=[callback],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    loader = torch.utils.data.DataLoader(torch.zeros(10, 1))
+    model = Counting(callback.monitor, values)
+    trainer.fit(model, loader, torch.utils.data.DataLoader(torch.zeros(1, 1)))
 
 
 class HeldOutTags(LabelSource):

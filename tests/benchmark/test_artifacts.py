@@ -60,12 +60,6 @@ def after(write, earlier):
     return write
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """A list that fills with the steps that are taken, as (training, step)."""
-    return tiny.watch(monkeypatch)
-
-
 def names(steps):
     """The trainings that took steps, in order."""
     return list(dict.fromkeys(name for name, _ in steps))

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import soundfile
 import tiny_systems as tiny
 import torch
@@ -23,12 +22,6 @@ from benchmark.training.callbacks import BestCheckpoint
 TWO = {"selection": {"monitor": "auc", "average": 2}, "trainer": {"max_steps": 4, "val_every": 1}}
 
 
-@pytest.fixture
-def write(monkeypatch, tmp_path):
-    """Write the system."""
-    return tiny.install(monkeypatch, tmp_path / "bad")
-
-
 @pytest.mark.parametrize(
     ("selection", "values", "kept"),
     [
@@ -40,24 +33,8 @@ def write(monkeypatch, tmp_path):
     ],
 )
 def test_the_best_validations_are_kept(tmp_path, selection, values, kept):
-    """Four validations, at steps 10 to 40; a model whose weight is the step."""
-    callback, model = (
-        BestCheckpoint(Selection(**selection), tmp_path / "best.ckpt"),
-        tiny.Counting(selection["monitor"], values),
-    )
-    trainer = pl.Trainer(
-        max_steps=40,
-        val_check_interval=10,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        accelerator="cpu",
-        logger=False,
-        callbacks=[callback],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    loader = torch.utils.data.DataLoader(torch.zeros(10, 1))
-    trainer.fit(model, loader, torch.utils.data.DataLoader(torch.zeros(1, 1)))
+    callback = BestCheckpoint(Selection(**selection), tmp_path / "best.ckpt")
+    tiny.validate_four_times(callback, values)
     states = [torch.load(path, weights_only=True)["state_dict"] for path in callback.best_first]
     assert [state["weight"] for state in states] == kept
 

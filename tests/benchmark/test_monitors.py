@@ -27,18 +27,6 @@ def selecting(monitor, *also):
     return SHARED | {"selection": {"monitor": monitor, "mode": "min", "also": list(also)}}
 
 
-@pytest.fixture
-def write(monkeypatch, tmp_path):
-    """Write the system."""
-    return tiny.install(monkeypatch, tmp_path / "bad")
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """A list that fills with the steps that are taken."""
-    return tiny.watch(monkeypatch)
-
-
 def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 

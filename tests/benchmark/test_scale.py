@@ -16,18 +16,6 @@ pytestmark = pytest.mark.slow
 TAGS = {"class_path": "tiny_systems.HeldOutTags"}
 
 
-@pytest.fixture
-def write(monkeypatch, tmp_path):
-    """Write the system."""
-    return tiny.install(monkeypatch, tmp_path / "bad")
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """A list that fills with the steps that are taken."""
-    return tiny.watch(monkeypatch)
-
-
 def linear(steps):
     """A schedule that ends at 0 after so many steps."""
     return {

@@ -7,12 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import pytorch_lightning as pl
 import torch
 import yaml
 from helpers import read_records
 from pytorch_lightning.trainer.states import TrainerFn
-from tiny_systems import Counting
+from tiny_systems import validate_four_times
 
 from benchmark.cli import main
 from benchmark.errors import InputError
@@ -299,23 +298,8 @@ def test_patience_with_a_loss_wants_it_smaller():
     ],
 )
 def test_the_best_validation_from_the_start_on_is_kept(tmp_path, selection, values, best):
-    """Four validations, at steps 10 to 40; a model whose weight is the step."""
-    chosen = Selection(**selection)
-    callback = callbacks.BestCheckpoint(chosen, tmp_path / "best.ckpt")
-    model = Counting(chosen.monitor, values)
-    trainer = pl.Trainer(
-        max_steps=40,
-        val_check_interval=10,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        accelerator="cpu",
-        logger=False,
-        callbacks=[callback],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    loader = torch.utils.data.DataLoader(torch.zeros(10, 1))
-    trainer.fit(model, loader, torch.utils.data.DataLoader(torch.zeros(1, 1)))
+    callback = callbacks.BestCheckpoint(Selection(**selection), tmp_path / "best.ckpt")
+    validate_four_times(callback, values)
     if best is None:
         assert not callback.best_model_path and not list(tmp_path.iterdir())
         return

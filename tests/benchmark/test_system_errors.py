@@ -7,12 +7,6 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 
 
-@pytest.fixture
-def write(monkeypatch, tmp_path):
-    """Write the system."""
-    return tiny.install(monkeypatch, tmp_path / "bad")
-
-
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -55,12 +55,6 @@ LABELS = {
 }
 
 
-@pytest.fixture
-def write(monkeypatch, tmp_path):
-    """Write the system."""
-    return tiny.install(monkeypatch, tmp_path / "bad")
-
-
 def whole_run(tmp_path_factory, **keys):
     """A run: what it left, its steps, and of each training its labels, its data, its first weights and their losses."""
     learnt, fitted, original, fit = {}, [], Fitting.train, Standardize.fit

@@ -30,12 +30,6 @@ FOLLOWING = {
 
 
 @pytest.fixture
-def write(monkeypatch, tmp_path):
-    """Write the system."""
-    return tiny.install(monkeypatch, tmp_path / "bad")
-
-
-@pytest.fixture
 def seen(monkeypatch):
     """A list that fills with the rate of each step, and what its validation found."""
     rates, original = [], callbacks.RunKeeper.on_validation_end

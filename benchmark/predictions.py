@@ -3,8 +3,8 @@
 Imports no torch, so that tables and tests over many runs start at once.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -22,6 +22,8 @@ Scores = dict[str, float | None]
 FILE = "predictions.npz"
 KINDS = {"clip_id": "U", "group": "U", "target": "fiu", "probabilities": "fiu"}
 EVENTS = ("events", "reference_events")
+OPTIONAL = ("cluster", "decision")
+CONDITION = "condition/"
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,23 @@ class Predictions:
         group: The subset each is scored with `(clips,)`.
         target: `(clips, classes)`.
         probabilities: `(clips, classes)`.
+        cluster: What was recorded together, a place, a session, a sensor: clips of one cluster say less than as many of
+            different ones `(clips,)`; None where the file is of an older version.
         decision: Class that was decided for, where each clip has one `(clips,)`.
         events: Detected events of each clip, where events are detected.
         reference_events: Annotated events of each clip, where events are detected.
+        conditions: Name of a condition to each clip's, e.g. `city` to `(clips,)` cities.
     """
 
     clip_id: NDArray[np.str_]
     group: NDArray[np.str_]
     target: NDArray[Any]
     probabilities: NDArray[Any]
+    cluster: NDArray[np.str_] | None = None
     decision: Indices | None = None
     events: Sequence[Sequence[Event]] | None = None
     reference_events: Sequence[Sequence[Event]] | None = None
+    conditions: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     @property
     def rows(self) -> Indices:
@@ -69,8 +76,8 @@ class Predictions:
             further: Arrays to keep beside them.
         """
         arrays: dict[str, Any] = {name: getattr(self, name) for name in KINDS}
-        if self.decision is not None:
-            arrays["decision"] = self.decision
+        arrays |= {name: getattr(self, name) for name in OPTIONAL if getattr(self, name) is not None}
+        arrays |= {f"{CONDITION}{name}": values for name, values in self.conditions.items()}
         for name in EVENTS:
             if (lists := getattr(self, name)) is not None:
                 arrays[name] = _flat(lists)
@@ -98,12 +105,15 @@ def read_predictions(folder: Path) -> Predictions:
         what = error.strerror if isinstance(error, OSError) and error.strerror else "not a file of predictions"
         raise InputError(f"cannot read: {what}", path, "repeat the run") from error
     clips = len(found.get("clip_id", ()))
-    for name, kinds in KINDS.items():
-        if name not in found or found[name].dtype.kind not in kinds or len(found[name]) != clips:
+    kinds = KINDS | {name: "U" for name in found if name == "cluster" or name.startswith(CONDITION)}
+    for name, known in kinds.items():
+        if name not in found or found[name].dtype.kind not in known or len(found[name]) != clips:
             raise InputError(f"predictions without a proper {name!r}", path, "repeat the run")
+    conditions = {name.removeprefix(CONDITION): found[name] for name in found if name.startswith(CONDITION)}
     events, annotated = (_lists(found[name], clips) if name in found else None for name in EVENTS)
+    cluster, decision = (found.get(name) for name in OPTIONAL)
     clip_id, group, target, probabilities = (found[name] for name in KINDS)
-    return Predictions(clip_id, group, target, probabilities, found.get("decision"), events, annotated)
+    return Predictions(clip_id, group, target, probabilities, cluster, decision, events, annotated, conditions)
 
 
 def _flat(lists: Sequence[Sequence[Event]]) -> NDArray[Any]:

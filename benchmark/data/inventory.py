@@ -36,6 +36,7 @@ class Example:
         group: The subset it belongs to or is scored with: a data set, a device, a list of the challenge.
         events: Its sound events, where they are annotated.
         cluster: What must not be divided between training and validation: a recording place, a session, a sensor.
+        conditions: Under which it was recorded or annotated, e.g. `{"city": "lisbon"}`: reports tell errors by them.
     """
 
     clip_id: str
@@ -44,6 +45,7 @@ class Example:
     group: str
     events: tuple[Event, ...] = ()
     cluster: str = ""
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Parts(NamedTuple):

@@ -101,8 +101,11 @@ class TaskModule(RecipeNetwork, ABC):
 
     def stored(self, table: ClipTable, examples: Sequence[Example]) -> Predictions:
         """What a run keeps of its clips, and what they are scored by."""
-        ids, groups = [e.clip_id for e in examples], [e.group for e in examples]
-        return Predictions(np.array(ids), np.array(groups), table.target, table.probability)
+        ids, groups = np.array([e.clip_id for e in examples]), np.array([e.group for e in examples])
+        clusters = np.array([e.cluster or e.clip_id for e in examples])
+        kinds = {kind for e in examples for kind in e.conditions}
+        conditions = {kind: np.array([e.conditions.get(kind, "-") for e in examples]) for kind in sorted(kinds)}
+        return Predictions(ids, groups, table.target, table.probability, clusters, conditions=conditions)
 
     def decisions(self, table: ClipTable) -> Sequence[Any]:
         """What is decided for each clip: a class index, events, or nothing where probabilities are the answer."""

@@ -66,10 +66,16 @@ class SceneDataModule(ClipDataModule):
                 tuple(float(clip.scene == name) for name in CLASSES),
                 clip.device,
                 cluster=clip.location,
+                conditions=cls.conditions(clip),
             )
             for clip in there
         ]
         return Inventory(examples, counts, describe(there), missing, strangers, {"1": Parts(train, test)})
+
+    @classmethod
+    def conditions(cls, clip: Clip) -> dict[str, str]:
+        """The city, where the place is known."""
+        return {"city": clip.location.rpartition("-")[0] or "not known"}
 
     @classmethod
     def learns_from(cls, clip: Clip, protocol: str) -> bool:

@@ -19,6 +19,11 @@ class MobileSceneDataModule(SceneDataModule):
     corpus: ClassVar[Corpus] = MOBILE
 
     @classmethod
+    def conditions(cls, clip: Clip) -> dict[str, str]:
+        """The device, and the city where the place is known."""
+        return {"device": clip.device, **super().conditions(clip)}
+
+    @classmethod
     def learns_from(cls, clip: Clip, protocol: str) -> bool:
         """Clips of device A alone, where the protocol says so."""
         return protocol != FOLD1_DEVICE_A or clip.device == "a"

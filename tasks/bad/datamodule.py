@@ -37,7 +37,7 @@ class BirdDataModule(ClipDataModule):
         paths = {clip: item.path for clip, item in listed.items()}
         missing, strangers = match_audio(paths, folders, "bird audio detection", root, on_error)
         examples = [
-            Example(clip, item.path, (float(item.hasbird),), item.dataset)
+            Example(clip, item.path, (float(item.hasbird),), item.dataset, conditions={"data set": item.dataset})
             for clip, item in listed.items()
             if clip not in missing
         ]

@@ -71,6 +71,7 @@ class DomesticDataModule(ClipDataModule):
                 tuple(float(s.label == name) for name in CLASSES),
                 group,
                 cluster=s.session if s.path.is_relative_to(folder) else f"evaluation {s.session}",
+                conditions={"microphone array": group},
             )
             for s, group in zip(segments, groups, strict=True)
             if s.name not in missing

@@ -145,7 +145,9 @@ def _scored_clips(root: Path, name: str, rows: Sequence[EventRow]) -> list[Examp
 
 
 def _example(root: Path, name: str, clip: str, target: tuple[float, ...], events: Sequence[Event] = ()) -> Example:
+    different = len({event.label for event in events})
+    conditions = {"classes in the clip": "3 or more" if different > 2 else str(different)} if events else {}
     path, shared = root / SUBSETS[name].audio / clip, root / DESED_VALIDATION / clip
     if name in (TEST, EVAL) and is_there(shared) and not is_there(path):
         path = shared
-    return Example(f"{name}/{clip}", path, target, name, tuple(events))
+    return Example(f"{name}/{clip}", path, target, name, tuple(events), conditions=conditions)

@@ -125,4 +125,9 @@ def official_counts(clips: Sequence[UrbanClip], splits: Sequence[str]) -> list[C
 
 
 def _example(clip: UrbanClip, path: Path) -> Example:
-    return Example(clip.filename, path, tuple(clip.share.tolist()), clip.split, cluster=clip.sensor)
+    known = clip.share[~np.isnan(clip.share)]
+    agreed = "consensus" if clip.consensus else "agree" if np.isin(known, (0, 1)).all() else "disagree"
+    conditions = {"sensor": clip.sensor, "annotators": agreed}
+    return Example(
+        clip.filename, path, tuple(clip.share.tolist()), clip.split, cluster=clip.sensor, conditions=conditions
+    )

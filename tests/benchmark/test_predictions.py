@@ -27,6 +27,7 @@ def predictions(**changes):
     [
         {},
         {"decision": np.array([1, 0, 0])},
+        {"cluster": np.array(["here", "here", "there"])},
         {"events": [[], [Event(0.1, 1 / 3, "Dog"), Event(0.0, 9.5, "Cat")], []], "reference_events": [[], [], []]},
     ],
 )
@@ -41,6 +42,16 @@ def test_they_are_read_as_they_were_written(tmp_path, changes):
         else:
             assert there == expected
     assert np.load(tmp_path / "predictions.npz")["frames"].shape == (5, 2)
+
+
+def test_conditions_are_read_as_they_were_written(tmp_path):
+    written = predictions(conditions={"city": np.array(["Wien", "Rom", "Rom"]), "device": np.array(["a", "b", "c"])})
+    written.write(tmp_path)
+    found = read_predictions(tmp_path).conditions
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "city": ["Wien", "Rom", "Rom"],
+        "device": ["a", "b", "c"],
+    }
 
 
 def test_what_was_not_kept_is_said():

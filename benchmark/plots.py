@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmark.metrics import roc_auc, roc_curve
+from benchmark.metrics.curves import confusion_counts
 from benchmark.records import unwritable
 
 Array = NDArray[Any]
@@ -106,8 +107,7 @@ def plot_confusion(path: Path, target: Array, predicted: Array, classes: Sequenc
         BenchmarkError: The file cannot be written.
     """
     n = len(classes)
-    counts = np.zeros((n, n))
-    np.add.at(counts, (target, predicted), 1)
+    counts = confusion_counts(target, predicted, n)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 3 + 0.28 * n
     figure = Figure(figsize=(size + 1, size), layout="constrained")

@@ -19,12 +19,12 @@ class Calibration(NamedTuple):
     Attributes:
         said: Mean probability of each bin `(bins,)`.
         true: Share of positives in each bin `(bins,)`.
-        count: Scores in each bin `(bins,)`.
+        scores: How many there are in each bin `(bins,)`.
     """
 
     said: Floats
     true: Floats
-    count: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.int64]
 
 
 def confusion_counts(target: npt.ArrayLike, decision: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:

@@ -37,4 +37,4 @@ def test_calibration_is_sklearns(scored):
     true, said = calibration_curve(*scored, n_bins=7)
     np.testing.assert_allclose(found.true, true)
     np.testing.assert_allclose(found.said, said)
-    assert found.count.sum() == len(scored[0])
+    assert found.scores.sum() == len(scored[0])

@@ -27,7 +27,8 @@ README = TABLES.parents[1] / "README.md"
 RUN = "a run's folder, a unique id prefix, a group (all its members) or `last`"
 COMPARE_EPILOG = """\
 The interval holds 95 % of the differences between resamples: clips are drawn with replacement, the same for A and B
-and for all seeds, and with three seeds or more the seeds too. Both must be runs of one task, protocol and data."""
+and for all seeds, and with three seeds or more the seeds too; clips that were recorded together are drawn together.
+Both must be runs of one task, protocol and data."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,11 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("submit", help=text, description=text, parents=[shared], allow_abbrev=False)
     sub.add_argument("run", metavar="RUN", help=RUN)
     sub.set_defaults(command=submit_runs)
-    text = "Compare two results on the same clips: difference, interval, p-value, wins and losses."
+    text = "Compare two results on the same clips: difference, interval, p-value, wins and losses per class."
     sub = commands.add_parser(
         "compare", help=text, description=text, epilog=COMPARE_EPILOG, parents=[shared], allow_abbrev=False
     )
-    sub.add_argument("a", metavar="A", help=RUN)
+    sub.add_argument("a", metavar="A", help=f"{RUN}; or a committed record: its file, its group or TASK-SYSTEM")
     sub.add_argument("b", metavar="B", help="the same; runs of A and B are joined by fold and seed")
     sub.add_argument(
         "--score", default="", metavar="KEY", help="a score of the records (default: the task's main score)"
@@ -122,7 +123,7 @@ def submit_runs(arguments: argparse.Namespace) -> None:
 
 def compare_runs(arguments: argparse.Namespace) -> None:
     """`compare`."""
-    found = compare(runs_root(), arguments.a, arguments.b, arguments.score, arguments.resamples)
+    found = compare(runs_root(), RECORDS, arguments.a, arguments.b, arguments.score, arguments.resamples)
     if arguments.json:
         sys.stdout.write(json.dumps(found.as_dict(), allow_nan=False) + "\n")
         return

@@ -18,9 +18,9 @@ A score is the mean over the protocol's folds, then over seeds, with ± the samp
 fold columns show the main score. `undefined`: there is no value for the scored clips. `incomplete`: runs of some folds
 are missing, so there is no mean.
 
-The interval holds 95 % of the scores of 1,000 resamples: clips, or groups of clips that were recorded together, are
-drawn with replacement, and from three seeds on the seeds too; `clips only` says nothing about how much a seed changes
-the score. `#`: the place and, in brackets, the places that the result takes in 95 % of the resamples. `to official
+The interval holds 95 % of the scores of 1,000 resamples: clips are drawn with replacement, those that were recorded
+together as one (`by …` says what they share), and from three seeds on the seeds too; `clips only` says nothing about how
+much a seed changes the score. `#`: the place and, in brackets, the places taken in 95 % of the resamples. `to official
 baseline`: the difference on the same clips, with its interval; `p (Holm)`: how probable one as large is if there is
 none, corrected for all comparisons of the table. `to published`: the difference to the published score of the same
 system, given where data, protocol and split are the same; `selected`: there the scored data chose.

@@ -19,11 +19,11 @@ fold columns show the main score. `undefined`: there is no value for the scored 
 are missing, so there is no mean.
 
 The interval holds 95 % of the scores of 1,000 resamples: clips are drawn with replacement, those that were recorded
-together as one (`by …` says what they share), and from three seeds on the seeds too; `clips only` says nothing about how
-much a seed changes the score. `#`: the place and, in brackets, the places taken in 95 % of the resamples. `to official
-baseline`: the difference on the same clips, with its interval; `p (Holm)`: how probable one as large is if there is
-none, corrected for all comparisons of the table. `to published`: the difference to the published score of the same
-system, given where data, protocol and split are the same; `selected`: there the scored data chose.
+together as one (`by …` says what they share), and from three seeds on the seeds too; `clips only` says nothing about
+how much a seed changes the score. `#`: the place and, in brackets, the places taken in 95 % of the resamples. `to
+official baseline`: the difference on the same clips, with its interval; `p (Holm)`: how probable one as large is if
+there is none, corrected for all comparisons of the table. `to published`: the difference to the published score of the
+same system, given where data, protocol and split are the same; `selected`: there the scored data chose.
 
 Selection: what chose the weights. MACs: multiply-accumulates of one forward pass on one clip. Train: time summed over
 folds, mean over seeds. A commit that ends in + had uncommitted changes."""
@@ -45,7 +45,7 @@ def render(board: Board, local: bool) -> str:
     about = LEGEND if board.tables else (NO_RUN if local else NO_RECORD).format(task=task.name)
     lines = [f"# {escape(task.title)}: {kind}", ""]
     lines += [f"Made by `make leaderboard` from {source} and `tasks/{task.folder.name}/published.csv`.", ""]
-    lines += [f"Main score: `{task.main_score}`. Scores are fractions; larger is better.", ""]
+    lines += [f"Main score: `{task.main_score}`. Scores are fractions; larger is better. [All tasks](README.md).", ""]
     lines += ["## Runs of this suite", "", about, ""]
     for key, rows in board.tables.items():
         lines += _result_tables(board, key, rows)

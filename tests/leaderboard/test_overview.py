@@ -149,7 +149,7 @@ def test_the_readme_names_the_best_of_each_protocol_and_the_baselines_apart(tmp_
          "95 % interval": "0.250 to 0.750", "resampled": "clips only", "seeds": "1", "last run": "2026-02-03"}
     ]  # fmt: skip
     assert [(row["system"], row["published"], row["source"]) for row in baselines] == [
-        ("official (official baseline)", "0.70", "A paper")
+        ("official", "0.70", "A paper")
     ]
 
 

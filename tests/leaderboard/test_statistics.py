@@ -8,9 +8,11 @@ import time
 
 import numpy as np
 import pytest
+from helpers import make_record
 
 from benchmark.metrics.measures import all_once
 from benchmark.predictions import Predictions
+from benchmark.records import write_json
 from benchmark.registry import get_task
 from leaderboard import load_runs
 from leaderboard.compare import compare
@@ -141,6 +143,44 @@ def test_an_undefined_score_leaves_no_interval(task, runs):
     runs("a", first(70), scores={"accuracy": None})
     found = rows(task, runs)
     assert found["a"] == RowStatistics(note="no interval: accuracy is undefined")
+
+
+MALFORMED = {
+    "a row too few": {"probabilities": np.zeros((99, 10))},
+    "another dimension": {"probabilities": np.zeros(100)},
+    "other classes": {"probabilities": np.zeros((100, 9))},
+    "another number of classes": {"probabilities": np.zeros((100, 9)), "target": np.zeros((100, 9))},
+    "a class that is none": {"decision": np.full(100, 12)},
+    "halves of decisions": {"decision": np.full(100, 0.5)},
+    "numbers for places": {"cluster": np.zeros(100)},
+    "one clip a hundred times": {"clip_id": np.full(100, "clip")},
+    "events that are none": {"events": np.zeros(3)},
+    "events of no clip": {"events": np.array([(100, 0, 1, "x")], dtype="i8,f8,f8,U1")},
+}
+
+
+@pytest.mark.parametrize("fault", MALFORMED)
+def test_malformed_predictions_leave_no_interval(task, runs, fault):
+    path = runs("a", first(70)) / "predictions.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **(arrays | MALFORMED[fault]))
+    found = rows(task, runs)
+    assert found["a"].interval is None
+    assert found["a"].note.startswith("no interval: ")
+    assert str(runs.root) not in found["a"].note
+
+
+def test_nan_among_the_predictions_leaves_no_interval(tmp_path):
+    target = np.array([[0.0], [1], [0], [1]])
+    folder = tmp_path / "runs" / "bad" / "cnn8" / "x"
+    ids = np.array(list("abcd"))
+    write_json(folder / "record.json", dataclasses.asdict(make_record(scores={"auc": 0.5})))
+    Predictions(ids, np.full(4, "ff1010bird"), target, np.where(target == 1, np.nan, 0.5)).write(folder)
+    found, _ = load_runs(tmp_path / "runs", "*/*/*/record.json")
+    task = dataclasses.replace(get_task("bad"), protocols={"random-3-fold": ("1",)})
+    (results,) = group_results(task, found).values()
+    assert table_statistics(task, results) == [RowStatistics(note="no interval: 2 of 4 scores are NaN")]
 
 
 def test_few_clusters_are_a_warning(task, runs):

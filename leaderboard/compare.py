@@ -215,7 +215,7 @@ def print_comparison(console: Console, found: Comparison) -> None:
         seeds.add_row("A - B", *(f"{one.a - one.b:+.3f}" for one in found.seeds))
         console.print(seeds)
     classes = Table("class", box=box.SIMPLE_HEAD)
-    for column in ("A", "B", "clips only A has right", "only B"):
+    for column in ("A", "B", "A alone right", "B alone right"):
         classes.add_column(column, justify="right")
     for one in found.classes:
         scores = ("-" if value is None else f"{value:.3f}" for value in (one.a, one.b))

@@ -77,7 +77,11 @@ def load(task: Task, key: str, seeds: Mapping[int, Mapping[str, Run]]) -> Scored
         for fold, run in runs.items():
             found = read_predictions(run.predictions)
             found = found.take(np.argsort(found.clip_id))
-            measured: Measures = rescorer(found, task.classes_of(run.record.protocol))
+            classes = task.classes_of(run.record.protocol)
+            if found.target.shape[1] != len(classes):
+                what = f"predictions of {found.target.shape[1]} classes where there are {len(classes)}"
+                raise InputError(what, run.predictions, "repeat the run")
+            measured: Measures = rescorer(found, classes)
             _require_recorded(run, name, measured, len(found.clip_id))
             measures[seed][fold], right[seed][fold] = measured, what_is_right(found)
             first = clips.setdefault(fold, found)

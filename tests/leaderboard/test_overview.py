@@ -148,9 +148,7 @@ def test_the_readme_names_the_best_of_each_protocol_and_the_baselines_apart(tmp_
         {"task": "bad", "protocol": LODO, "score": "auc", "system": "cnn8", "result": "0.950",
          "95 % interval": "0.250 to 0.750", "resampled": "clips only", "seeds": "1", "last run": "2026-02-03"}
     ]  # fmt: skip
-    assert [(row["system"], row["published"], row["source"]) for row in baselines] == [
-        ("official", "0.70", "A paper")
-    ]
+    assert [(row["system"], row["published"], row["source"]) for row in baselines] == [("official", "0.70", "A paper")]
 
 
 def test_without_results_the_readme_has_the_baselines_and_the_first_command(tmp_path):

@@ -93,6 +93,13 @@ def test_a_network_of_the_users_own_stands_there_too(tmp_path):
     assert cross_tables(tmp_path)[FULL][0]["system"] == "my_pkg.Model"
 
 
+def test_the_name_of_a_system_cannot_break_the_page(tmp_path):
+    put_bad(tmp_path, 0.9, system="a|b\n# c<img src=x> `d` [e](f)")
+    for text in (render_overview(all_boards(tmp_path), local=True), readme_block(all_boards(tmp_path))):
+        assert r"a\|b # c&lt;img src=x&gt; \`d\` \[e\](f)" in text
+        assert "<img" not in text and "\n# c" not in text
+
+
 def test_the_newest_of_several_results_of_a_system_counts(tmp_path):
     put_bad(tmp_path, 0.9, group="old", created="2026-01-01T00:00:00+00:00")
     put_bad(tmp_path, 0.8, group="new", created="2026-01-02T00:00:00+00:00")

@@ -264,6 +264,15 @@ def test_systems_go_down_where_there_are_more_of_them_than_classes(tmp_path):
     assert rows == [{"system": "1 cnn8", "Rain": "0.500"}, {"system": "2 cnn8", "Rain": "**0.750**"}]
 
 
+def test_the_name_of_a_system_cannot_break_the_tables(tmp_path):
+    for fold in "12345":
+        put(tmp_path, id=fold, task="esc", protocol="esc10-5-fold", fold=fold, system="a|b\n<i>",
+            scores={"accuracy": 0.5, "accuracy/Rain": 0.5})  # fmt: skip
+    ranking, folds, classes, cost = tables(page(tmp_path, task=get_task("esc")))["full, esc10-5-fold"]
+    assert {rows[0]["system"] for rows in (ranking, folds, cost)} == {r"a\|b &lt;i&gt;"}
+    assert classes == [{"class": "Rain", r"1 a\|b &lt;i&gt;": "0.500"}]
+
+
 def test_numbered_classes_have_their_names(tmp_path):
     scores = {"coarse/micro_auprc": 0.5, "coarse/auprc/1": 0.25, "coarse/auprc/8": None, "fine/auprc/2": 0.75}
     put(tmp_path, task="ust", protocol="validate", fold="validate", scores=scores)

@@ -20,6 +20,7 @@ from leaderboard import Run
 from leaderboard.bootstrap import draws_seeds, resample
 
 TOLERANCE = 1e-9
+FEWEST_CLUSTERS = 10
 CLIPS, CLIPS_ONLY = "seeds and clips", "clips only"
 
 
@@ -172,6 +173,22 @@ def _numbered(names: NDArray[Any]) -> NDArray[np.int64]:
     """Numbers from 0 in place of names, in the order of their first appearance."""
     _, first, inverse = np.unique(names, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse]
+
+
+def remarks(task: Task, drawn: Drawn, values: Floats) -> list[str]:
+    """What a reader of an interval must know.
+
+    Args:
+        task: The task.
+        drawn: What it was made of.
+        values: The resampled scores that it is about `(resamples,)`.
+    """
+    found = []
+    if lost := int(np.isnan(values).sum()):
+        found.append(f"the score is undefined in {lost} of {len(values)} resamples, which are left out")
+    if drawn.clusters is not None and drawn.clusters < FEWEST_CLUSTERS:
+        found.append(f"the clips are of {drawn.clusters} {task.cluster}s only: the interval is too narrow")
+    return found
 
 
 def what_was_drawn(task: Task, seeds: int, clusters: int | None) -> str:

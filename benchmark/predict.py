@@ -7,7 +7,6 @@ each network says (`benchmark.hearing`); here that becomes one prediction (`benc
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import tee
 from pathlib import Path
@@ -25,6 +24,7 @@ from benchmark.errors import InputError
 from benchmark.fusion.base import Fusion
 from benchmark.hearing import Ear, Listening, fuse, mean
 from benchmark.postprocessing.events import EDGE_SECONDS
+from benchmark.prediction_formats import Prediction
 from benchmark.predictions import FILE
 from benchmark.products import FUSED
 from benchmark.recipe import OUTPUTS, RecipeConfig
@@ -38,39 +38,6 @@ from benchmark.weights import random_weights_allowed
 
 BLOCK_SECONDS = 10.0  # what is read at once of a file
 SHORTEST_PART = 0.1
-
-
-@dataclass
-class Prediction:
-    """What the runs say of one recording, or of a part of it.
-
-    Attributes:
-        file: The audio file, or `-`.
-        start: Where the part begins, in seconds.
-        seconds: Its length.
-        classes: Class names.
-        clip: Probability of each class for the whole part, the mean over windows `(classes,)`.
-        windows: Start and end in seconds of each window, or of each frame where events are detected `(windows, 2)`.
-        curve: Probabilities of each window or frame `(windows, classes)`.
-        exclusive: Whether exactly one class is right.
-        events: What was detected; None where the task has no events.
-    """
-
-    file: Path
-    start: float
-    seconds: float
-    classes: tuple[str, ...]
-    clip: NDArray[Any]
-    windows: NDArray[Any]
-    curve: NDArray[Any]
-    exclusive: bool
-    events: list[Event] | None = None
-
-    def share(self, event: Event) -> float:
-        """Mean probability of an event's class while it lasts."""
-        first = np.searchsorted(self.windows[:, 1], event.onset, side="right")
-        stop = np.searchsorted(self.windows[:, 0], event.offset, side="left")
-        return float(self.curve[first:stop, self.classes.index(event.label)].mean())
 
 
 class System(NamedTuple):

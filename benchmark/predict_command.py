@@ -13,7 +13,7 @@ from benchmark.paths import runs_root
 
 if TYPE_CHECKING:
     from benchmark.data.recordings import Pcm, Recording
-    from benchmark.predict import Prediction
+    from benchmark.prediction_formats import Prediction
 
 FORMATS = ("text", "tsv", "json", "jsonl", "audacity")
 STREAM_SECONDS = 10.0

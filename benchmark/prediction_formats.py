@@ -3,6 +3,8 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
@@ -10,10 +12,42 @@ from numpy.typing import NDArray
 
 from benchmark.data.inventory import Event
 from benchmark.postprocessing.events import runs
-from benchmark.predict import Prediction
 
 SHOWN = 5
 LIKELY = 0.5
+
+
+@dataclass
+class Prediction:
+    """What the runs say of one recording, or of a part of it.
+
+    Attributes:
+        file: The audio file, or `-`.
+        start: Where the part begins, in seconds.
+        seconds: Its length.
+        classes: Class names.
+        clip: Probability of each class for the whole part, the mean over windows `(classes,)`.
+        windows: Start and end in seconds of each window, or of each frame where events are detected `(windows, 2)`.
+        curve: Probabilities of each window or frame `(windows, classes)`.
+        exclusive: Whether exactly one class is right.
+        events: What was detected; None where the task has no events.
+    """
+
+    file: Path
+    start: float
+    seconds: float
+    classes: tuple[str, ...]
+    clip: NDArray[Any]
+    windows: NDArray[Any]
+    curve: NDArray[Any]
+    exclusive: bool
+    events: list[Event] | None = None
+
+    def share(self, event: Event) -> float:
+        """Mean probability of an event's class while it lasts."""
+        first = np.searchsorted(self.windows[:, 1], event.onset, side="right")
+        stop = np.searchsorted(self.windows[:, 0], event.offset, side="left")
+        return float(self.curve[first:stop, self.classes.index(event.label)].mean())
 
 
 class Shown(NamedTuple):
@@ -28,7 +62,7 @@ class Shown(NamedTuple):
     threshold: float | None = None
 
 
-Spans = Iterator[tuple[float, float, str, float]]
+Span = tuple[float, float, str, float]
 
 
 def write_text(predictions: Iterable[Prediction], out: TextIO, shown: Shown) -> None:
@@ -38,7 +72,7 @@ def write_text(predictions: Iterable[Prediction], out: TextIO, shown: Shown) -> 
         place = f" from {prediction.start:.1f} s" if prediction.start else ""
         out.write(f"{prediction.file}{place}  {prediction.seconds:.1f} s{_tags(prediction, prediction.clip, usual)}\n")
         if prediction.events is not None:
-            for start, end, name, value in _events(prediction, prediction.events, shown):
+            for start, end, name, value in _events(prediction, shown):
                 out.write(f"  {start:8.2f} - {end:8.2f} s  {name} {value:.3f}\n")
         elif len(prediction.windows) > 1:
             for (start, end), values in zip(prediction.windows, prediction.curve, strict=True):
@@ -50,10 +84,7 @@ def write_tsv(predictions: Iterable[Prediction], out: TextIO, shown: Shown) -> N
     table = csv.writer(out, "excel-tab", lineterminator="\n")
     table.writerow(("file", "start", "end", "class", "probability"))
     for prediction in predictions:
-        if prediction.events is None:
-            spans = _windows(prediction, shown)
-        else:
-            spans = _events(prediction, prediction.events, shown)
+        spans = _windows(prediction, shown) if prediction.events is None else _events(prediction, shown)
         for start, end, name, value in spans:
             table.writerow((prediction.file, f"{start:.3f}", f"{end:.3f}", name, f"{value:.6f}"))
 
@@ -65,8 +96,11 @@ def write_audacity(predictions: Iterable[Prediction], out: TextIO, shown: Shown)
     be several.
     """
     for prediction in predictions:
-        events = _segments(prediction, shown) if prediction.events is None else prediction.events
-        for start, end, name, value in _events(prediction, events, shown):
+        if prediction.events is None:
+            spans: Iterable[Span] = _segments(prediction, shown)
+        else:
+            spans = _events(prediction, shown)
+        for start, end, name, value in spans:
             out.write(f"{start:.6f}\t{end:.6f}\t{name} {value:.3f}\n")
 
 
@@ -124,7 +158,7 @@ def _tags(prediction: Prediction, values: NDArray[Any], shown: Shown) -> str:
     return "".join(f"  {prediction.classes[place]} {values[place]:.3f}" for place in _chosen(values, shown))
 
 
-def _windows(prediction: Prediction, shown: Shown) -> Spans:
+def _windows(prediction: Prediction, shown: Shown) -> Iterator[Span]:
     """Start, end, class and probability of the classes of each window."""
     for (start, end), values in zip(prediction.windows.tolist(), prediction.curve, strict=True):
         places = _chosen(values, shown)
@@ -132,25 +166,25 @@ def _windows(prediction: Prediction, shown: Shown) -> Spans:
             yield start, end, prediction.classes[place], float(values[place])
 
 
-def _events(prediction: Prediction, events: Iterable[Event], shown: Shown) -> Spans:
+def _events(prediction: Prediction, shown: Shown) -> Iterator[Span]:
     """Start, end, class and mean probability of each event."""
-    for event in events:
+    for event in prediction.events or ():
         if (value := prediction.share(event)) >= (shown.threshold or 0.0):
             yield event.onset, event.offset, event.label, value
 
 
-def _segments(prediction: Prediction, shown: Shown) -> list[Event]:
-    """Windows in a row with the same class, in the order of their starts."""
-    curve = prediction.curve
-    least = shown.threshold if shown.threshold is not None else 0.0 if prediction.exclusive else LIKELY
-    active = curve >= least
+def _segments(prediction: Prediction, shown: Shown) -> list[Span]:
+    """Windows in a row with the same class, and the mean of its probability there, in the order of their starts."""
+    curve, windows = prediction.curve, prediction.windows
+    usual = 0.0 if prediction.exclusive else LIKELY
+    active = curve >= (usual if shown.threshold is None else shown.threshold)
     top = 1 if prediction.exclusive and shown.top is None else shown.top
     if top is not None:
         ranks = np.argsort(np.argsort(-curve, axis=1, kind="stable"), axis=1)
         active &= ranks < top
     found = [
-        Event(float(prediction.windows[first, 0]), float(prediction.windows[stop - 1, 1]), name)
+        (float(windows[first, 0]), float(windows[stop - 1, 1]), name, float(curve[first:stop, place].mean()))
         for place, name in enumerate(prediction.classes)
         for first, stop in runs(active[:, place])
     ]
-    return sorted(found, key=lambda event: event.onset)
+    return sorted(found)

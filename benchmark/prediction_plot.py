@@ -11,7 +11,7 @@ from benchmark.data.audio import open_audio
 from benchmark.data.streaming import convert_blocks
 from benchmark.frontends import LogMel
 from benchmark.plots import plot_prediction
-from benchmark.predict import Prediction
+from benchmark.prediction_formats import Prediction
 from benchmark.training.module import TaskModule
 
 WIDTH = 2000  # points in time that a picture shows at most

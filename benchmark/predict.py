@@ -46,12 +46,13 @@ class System(NamedTuple):
     Attributes:
         members: Member to its networks, one a part of its folds.
         fusion: What makes one prediction of the members', fitted as in the run; None: their mean.
-        longest: Frames of the longest clip that the run was scored on; 0 where nothing has frames.
+        clip_seconds: About how long the longest clip is that the run was scored on, in whole windows; 0 where nothing
+            has frames.
     """
 
     members: dict[str, list[TaskModule]]
     fusion: Fusion | None
-    longest: int = 0
+    clip_seconds: float = 0.0
 
     @property
     def first(self) -> TaskModule:
@@ -199,17 +200,15 @@ class Predictor:
         Decoders are made for clips: some ask whether a class is in the clip at all, or scale its curve. The last
         stretch takes what would be less than half a one. Events that meet where two stretches do are one.
         """
-        system = self.systems[0]
-        module, step = system.decides, system.longest
+        module = self.systems[0].decides
         assert isinstance(module, DetectionModule)
-        if len(frames) < 1.5 * step:
-            return [_later(event, first * module.frame_seconds) for event in module.events(clip, frames)]
-        begins = np.arange(0, len(frames) - step // 2, step).tolist()
+        step = self.systems[0].clip_seconds / module.frame_seconds
+        begins = [round(place * step) for place in range(max(1, math.floor(len(frames) / step + 0.5)))]
         found: dict[str, list[Event]] = {name: [] for name in module.classes}
         for begin, stop in zip(begins, [*begins[1:], len(frames)], strict=True):
             start, end = (module.frame_seconds * (first + place) for place in (begin, stop))
             during = (np.minimum(times[:, 1], end) - np.maximum(times[:, 0], start)).clip(min=0)
-            tags = during @ curve / during.sum()
+            tags = clip if len(begins) == 1 else during @ curve / during.sum()
             for event in module.events(tags, frames[begin:stop]):
                 event, before = _later(event, start), found[event.label]
                 if before and event.onset == start and start - before[-1].offset < EDGE_SECONDS:
@@ -250,10 +249,13 @@ def load_run(folder: Path) -> System:
             fusion.fit(learnt["probability"], learnt["target"], learnt["weight"])
     system = System(members, fusion)
     restore(system.decides.recipe.postprocessing, folder)
-    if not isinstance(system.decides, DetectionModule):
+    module = system.decides
+    if not isinstance(module, DetectionModule):
         return system
     with np.load(_require(folder / FILE)) as kept:
-        return system._replace(longest=int(kept["frame_counts"].max()))
+        longest = module.frame_seconds * int(kept["frame_counts"].max())
+    window = module.recipe.data.clip_seconds
+    return system._replace(clip_seconds=window * max(1, round(longest / window)))
 
 
 def _require(path: Path) -> Path:

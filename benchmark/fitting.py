@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from benchmark.data.datamodule import ClipDataModule, Labels
-from benchmark.data.store import store_folder
+from benchmark.data.store_index import store_folder
 from benchmark.devices import default_device
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.paths import cache_root

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmark.data.datamodule import ClipDataModule
 from benchmark.data.settings import DataSettings
-from benchmark.data.store import store_folder
+from benchmark.data.store_index import store_folder
 from benchmark.paths import cache_root
 from benchmark.plan import write_mini
 from benchmark.records import RunRecord, read_record

@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmark {run,score,predict,list,data}`.
+"""The command line: `python -m benchmark {run,score,predict,report,list,data}`.
 
 `score` and `list` start without torch. Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong;
 3 interrupted, can be resumed.
@@ -94,6 +94,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument(
         "--hop", type=float, metavar="SECONDS", help="distance of two windows (default: the window's length)"
+    )
+
+    sub = command("report", report, "Write one HTML file about a result: scores, errors, pictures, how to repeat it.")
+    sub.add_argument("run", metavar="RUN", help="a run's folder, a unique id prefix, a group (all its runs) or `last`")
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write (default: report.html in the run's folder)"
     )
 
     sub = command("list", list_names, "List tasks or systems.")
@@ -277,6 +283,14 @@ def predict(arguments: argparse.Namespace) -> None:
         if arguments.plot:
             predictor.plot(prediction, arguments.plot)
     write_predictions(predictions, arguments.format, sys.stdout)
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """`report`."""
+    from benchmark.records import find_runs
+    from benchmark.report.page import write_report
+
+    print(write_report(find_runs(runs_root(), arguments.run), arguments.out))
 
 
 def list_names(arguments: argparse.Namespace) -> None:

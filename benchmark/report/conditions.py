@@ -143,7 +143,9 @@ def _scores(runs: Sequence[_Run], rows: Rows) -> Scores:
 def _interval(runs: Sequence[_Run], rows: Rows, key: str) -> tuple[tuple[float, float] | None, bool]:
     """The middle 95 % of resampled scores, and whether clusters were drawn."""
     clips = [run.found.clip_id[chosen] for run, chosen in zip(runs, rows, strict=True)]
-    names = [clips[place] if run.found.cluster is None else run.found.cluster[rows[place]] for place, run in enumerate(runs)]
+    names = [
+        clips[place] if run.found.cluster is None else run.found.cluster[rows[place]] for place, run in enumerate(runs)
+    ]
     clusters = all(run.found.cluster is not None for run in runs) and all(
         FEWEST_CLUSTERS <= len(set(own.tolist())) < len(own) for own in names if len(own)
     )

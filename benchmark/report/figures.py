@@ -1,4 +1,4 @@
-"""Figures of a result's predictions, for reports and dashboards; where colours matter they read on light and on dark."""
+"""Figures of a result's predictions, for reports and dashboards, in colours that read on light and on dark."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -37,7 +37,7 @@ class Member(NamedTuple):
         """What tells it from the other runs of its result."""
         return f"fold {self.record.fold}, seed {self.record.seed}"
 
-    @cached_property
+    @property
     def header(self) -> Mapping[str, str]:
         """What `config.yaml` says of the run before the recipe, e.g. where the `data` lay."""
         path = self.folder / "config.yaml"

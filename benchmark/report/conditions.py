@@ -99,14 +99,15 @@ def by_condition(result: Result) -> list[Condition]:
     work = {name: parts for name, values in kinds.items() if len(parts := _parts(runs, values)) > 2}
     console, conditions = Console(stderr=True), []
     shown_keys = [key for key in result.scores if result.task.is_shown(key)]
-    with_bar = {"console": console, "disable": not console.is_terminal}
     for name, parts in work.items():
         scores = {value: _scores(runs, rows) for value, rows in list(parts.items())[: SHOWN + 1]}
         # A score of some devices alone is no score of the others: the first that most values have.
         key = max(shown_keys, key=lambda key: sum(found.get(key) is not None for found in scores.values()))
         rated = [
             Part(value, _count(runs, parts[value]), found.get(key), *_interval(runs, parts[value], key))
-            for value, found in track(scores.items(), f"scores by {name}", **with_bar)
+            for value, found in track(
+                scores.items(), f"scores by {name}", console=console, disable=not console.is_terminal
+            )
         ]
         conditions.append(Condition(name, key, [rated[0], *sorted(rated[1:])], len(parts) - len(scores)))
     return conditions
@@ -118,7 +119,7 @@ def _parts(runs: Sequence[_Run], values: Sequence[NDArray[np.str_]]) -> dict[str
     for of_run in values:
         counts.update(of_run.tolist())
     order = sorted(counts, key=lambda value: (-counts[value], value))
-    everything = {EVERYTHING: [run.found.rows for run in runs]}
+    everything: dict[str, Rows] = {EVERYTHING: [run.found.rows for run in runs]}
     return everything | {value: [np.flatnonzero(of_run == value) for of_run in values] for value in order}
 
 

@@ -37,7 +37,7 @@ def curves_figure(found: Predictions, classes: Sequence[str]) -> Figure:
         found: The predictions.
         classes: Class names.
     """
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    figure = Figure(figsize=(10, 4.8 + 0.1 * min(len(classes), NAMED_CURVES)), layout="constrained")
     roc, recall = figure.subplots(1, 2)
     many = len(classes) > NAMED_CURVES
     for name, (target, score) in zip(classes, one_vs_rest(found), strict=True):
@@ -45,23 +45,22 @@ def curves_figure(found: Predictions, classes: Sequence[str]) -> Figure:
         if auc is None or precision is None:
             continue
         style: dict[str, Any] = {"color": "gray", "linewidth": 0.8, "alpha": 0.7} if many else {}
-        roc.plot(*roc_curve(target, score), label=f"{name}: AUC {auc:.3f}", **style)
-        recall.plot(*precision_recall_curve(target, score), label=f"{name}: AP {precision:.3f}", **style)
+        label = f"{name}: AUC {auc:.3f}, AP {precision:.3f}"
+        roc.plot(*roc_curve(target, score), label="" if many else label, **style)
+        recall.plot(*precision_recall_curve(target, score), **style)
     if many:
         target, score = (np.concatenate(parts) for parts in zip(*one_vs_rest(found), strict=True))
         if (auc := roc_auc(target, score)) is not None:
-            label = f"all together: AUC {auc:.3f}"
-            roc.plot(*roc_curve(target, score), color=REFERENCE, linewidth=2.5, label=label)
-            label = f"all together: AP {average_precision(target, score):.3f}"
-            recall.plot(*precision_recall_curve(target, score), color=REFERENCE, linewidth=2.5, label=label)
+            style = {"color": REFERENCE, "linewidth": 2.5}
+            label = f"all classes together: AUC {auc:.3f}, AP {average_precision(target, score):.3f}"
+            roc.plot(*roc_curve(target, score), label=label, **style)
+            recall.plot(*precision_recall_curve(target, score), **style)
     roc.plot([0, 1], [0, 1], color="gray", linewidth=0.5, linestyle="--")
     roc.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
     recall.set(title="precision and recall", xlabel="recall", ylabel="precision")
     for axes in (roc, recall):
         axes.set(xlim=(0, 1), ylim=(0, 1.02), aspect="equal")
-        handles, labels = axes.get_legend_handles_labels()
-        if handles:
-            axes.legend(handles[-1:] if many else handles, labels[-1:] if many else labels, fontsize="small")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 

@@ -3,13 +3,14 @@
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 TEXT_COLOUR = "#010203"  # stands for the page's own in what matplotlib writes
-STYLE = {
+STYLE: Any = {
     "text.parse_math": False,  # a name with two dollar signs is a name
     "svg.fonttype": "none",
     "svg.hashsalt": "report",

@@ -6,8 +6,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
-from rich.console import Console
-from rich.progress import track
 
 from benchmark.records import write_text
 from benchmark.report import pictures, scores
@@ -55,9 +53,7 @@ def render(result: Result) -> str:
     """The page as HTML; every field of a record is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files(__package__) / "page.html.j2").read_text(encoding="utf-8"))
-    console, sections = Console(stderr=True), []
-    for name, make in track(SECTIONS.items(), "report", console=console, disable=not console.is_terminal):
-        sections.append(Section(name, list(make(result))))
+    sections = [Section(name, list(make(result))) for name, make in SECTIONS.items()]
     main = result.task.main_score
     return template.render(
         title=scores.title(result.record),

@@ -20,7 +20,8 @@ class Table(NamedTuple):
         head: Names of the columns.
         rows: Cells.
         caption: What it shows.
-        words: How many columns from the left are text; the others are numbers.
+        words: How many columns from the left are text; the next are numbers.
+        remarks: How many columns from the right are text.
         folded: Whether it is closed at first.
         strong: Number of rows from the top that stand out.
     """
@@ -29,6 +30,7 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
     caption: str
     words: int = 1
+    remarks: int = 0
     folded: bool = False
     strong: int = 0
 

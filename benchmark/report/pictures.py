@@ -1,6 +1,7 @@
 """Sections of pictures: confusions, curves, calibration, clips, events, learning."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def confusion_parts(result: Result) -> Iterator[Part]:
     of = f"{counts.diagonal().sum()} of {counts.sum()} clips are right"
     described = f"Confusion matrix: {of}. " + "; ".join(f"{row[0]} taken for {row[1]}: {row[2]}" for row in rows[:3])
     svg = inline(lambda: confusion_figure(counts, classes, ""), described)
-    yield Picture(svg, f"Share of each true class in per cent; {of}, all runs together.")
+    yield Picture(svg, f"Share of each true class in per cent; {of}{together(result)}.")
     if rows:
         yield Table(["class", "taken for", "clips", "of"], rows, "Most frequent confusions", words=2)
 
@@ -82,7 +83,7 @@ def curve_parts(result: Result) -> Iterator[Part]:
     each = "each class against the rest" if len(classes) > 1 else classes[0]
     svg = inline(lambda: curves_figure(found, classes), f"ROC and precision-recall curves, {each}")
     grey = "; grey: single classes, whose areas are in the table of classes" if len(classes) > 10 else ""
-    yield Picture(svg, f"{each.capitalize()}, all clips of all runs together{grey}.")
+    yield Picture(svg, f"{each.capitalize()}{together(result)}{grey}.")
 
 
 def calibration_parts(result: Result) -> Iterator[Part]:
@@ -117,11 +118,16 @@ def clip_parts(result: Result) -> Iterator[Part]:
     cards = []
     for clip in track(hardest, "spectrograms", console=console, disable=not console.is_terminal):
         sound = sounds.read(clip.clip_id)
-        svg = inline(lambda s=sound: spectrogram_figure(s), f"Spectrogram of {clip.clip_id}") if sound else None
+        svg = inline(partial(spectrogram_figure, sound), f"Spectrogram of {clip.clip_id}") if sound else None
         cards.append(Card(clip.clip_id, [*about(clip), *_conditions(found, clip)], svg))
     if not any(card.svg for card in cards):
         yield Text(f"{sounds.missing} So there are no spectrograms.", warns=True)
     yield Cards(cards)
+
+
+def together(result: Result) -> str:
+    """How the clips of several runs are taken."""
+    return ", all runs together" if len(result.members) > 1 else ""
 
 
 def about(clip: Clip) -> list[tuple[str, str]]:
@@ -143,10 +149,8 @@ def event_parts(result: Result) -> Iterator[Part]:
         reference, estimate = found.reference_events[clip.row], found.events[clip.row]
         sound = sounds.read(clip.clip_id)
         counts = f"{len(reference)} annotated events, {len(estimate)} detected"
-        figure = lambda s=sound, r=reference, e=estimate: event_figure(s, r, e)  # noqa: E731
-        cards.append(
-            Card(clip.clip_id, [("events", counts), *about(clip)], inline(figure, f"Events over time: {counts}"))
-        )
+        svg = inline(partial(event_figure, sound, reference, estimate), f"Events over time: {counts}")
+        cards.append(Card(clip.clip_id, [("events", counts), *about(clip)], svg))
     yield Text("Clips at even distances from the hardest to the easiest.")
     if not any(sounds.read(card.title) for card in cards):
         yield Text(f"{sounds.missing} So events stand without a spectrogram.", warns=True)

@@ -9,12 +9,12 @@ from benchmark.plots import class_figure
 from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
 from benchmark.repeat import repeat_command
-from benchmark.report.conditions import EVERYTHING, RESAMPLES, by_condition
+from benchmark.report.conditions import RESAMPLES, by_condition
 from benchmark.report.figures import one_vs_rest
 from benchmark.report.inline import inline
 from benchmark.report.parts import Code, Part, Picture, Table, Text
 from benchmark.report.result import Result, Score
-from benchmark.summary import for_orientation
+from benchmark.summary import PublishedLine, for_orientation
 
 RUNS_SHOWN = 6
 NOT_COMPARABLE = {
@@ -95,11 +95,21 @@ def _published(result: Result) -> Iterator[Part]:
     rows = []
     for line, difference in zip(found.lines, differences, strict=True):
         cells = [f"{line.cells[key].value:.3f}" if key in line.cells else "" for key in found.keys]
-        rows.append([line.system, line.protocol, line.split, line.source, *cells, *([difference] if compared else [])])
-    head = ["system", "protocol", "split", "source", *found.keys, *([f"{key}: this run less it"] if compared else [])]
-    yield Table(head, rows, "Published, for orientation: real data, protocol and split as named", words=4)
+        rows.append([line.system, *cells, *([difference] if compared else []), line.protocol, line.split, line.source])
+    less = [f"{key}: this run less it"] if compared else []
+    head = ["system", *found.keys, *less, "protocol", "split", "source"]
+    near = [row for row, line in zip(rows, found.lines, strict=True) if _is_near(result, line)]
+    caption = "Published, for orientation: real data, protocol and split as named"
+    yield Table(head, near or rows, caption, remarks=3)
+    if 0 < len(near) < len(rows):
+        yield Table(head, rows, "The same with other systems of this protocol", remarks=3, folded=True)
     if not compared:
         yield Text("No differences are shown: they need the whole official data and the same protocol and split.")
+
+
+def _is_near(result: Result, line: PublishedLine) -> bool:
+    """Whether it is of the same system, the baseline or the winner."""
+    return any(row.system == result.record.system or row.role != "entry" for row in line.cells.values())
 
 
 def _difference(result: Result, row: PublishedRow | None, everything: Sequence[PublishedRow]) -> str:
@@ -165,7 +175,7 @@ def condition_parts(result: Result) -> Iterator[Part]:
         ]
         hidden = f"; {condition.hidden} more with fewer clips are not shown" if condition.hidden else ""
         head = [condition.name, "clips", condition.key, "95 % interval", "drawn"]
-        yield Table(head, rows, f"By {condition.name}{hidden}", strong=rows[0][0] == EVERYTHING)
+        yield Table(head, rows, f"By {condition.name}{hidden}", remarks=1, strong=1)
     yield Text(
         f"Intervals: {RESAMPLES} resamples of the clips, or of places where there are ten or more; "
         "a dash: too few clips to tell. Values whose intervals overlap widely may well not differ. Where clips were "
@@ -184,7 +194,7 @@ def cost_parts(result: Result) -> Iterator[Part]:
         ]
         counts = [f"{record.parameters:,}", f"{record.macs / 1e6:,.1f}", f"{record.steps:,}"]
         rows.append([member.name, *counts, *seconds, record.device])
-    yield Table(head, rows, "Costs; MACs of one clip")
+    yield Table(head, rows, "Costs; MACs of one clip", remarks=1)
     record = result.record
     facts = {
         "run": ", ".join(member.record.id for member in result.members),

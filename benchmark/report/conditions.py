@@ -103,11 +103,10 @@ def by_condition(result: Result) -> list[Condition]:
         scores = {value: _scores(runs, rows) for value, rows in list(parts.items())[: SHOWN + 1]}
         # A score of some devices alone is no score of the others: the first that most values have.
         key = max(shown_keys, key=lambda key: sum(found.get(key) is not None for found in scores.values()))
+        steps = track(scores.items(), f"scores by {name}", console=console, disable=not console.is_terminal)
         rated = [
             Part(value, _count(runs, parts[value]), found.get(key), *_interval(runs, parts[value], key))
-            for value, found in track(
-                scores.items(), f"scores by {name}", console=console, disable=not console.is_terminal
-            )
+            for value, found in steps
         ]
         conditions.append(Condition(name, key, [rated[0], *sorted(rated[1:])], len(parts) - len(scores)))
     return conditions

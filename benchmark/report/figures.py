@@ -14,6 +14,7 @@ from benchmark.data.stored_clips import Sound
 from benchmark.metrics import roc_auc, roc_curve
 from benchmark.metrics.curves import average_precision, calibration, precision_recall_curve
 from benchmark.predictions import Predictions
+from benchmark.report.classes import one_vs_rest
 
 Array = NDArray[Any]
 Curve = tuple[Array, Array]
@@ -22,12 +23,6 @@ NAMED_CURVES = 10
 REFERENCE, ESTIMATE = "tab:green", "tab:orange"
 N_FFT, FRAMES, BANDS = 1024, 400, 128
 QUIETEST = 80.0  # dB below the loudest
-
-
-def one_vs_rest(found: Predictions) -> list[tuple[Array, Array]]:
-    """For each class, whether a clip has it, and its probability; clips of which it is not known are left out."""
-    known = ~np.isnan(found.target.astype(np.float64))
-    return [(t[k] > 0.5, p[k]) for t, p, k in zip(found.target.T, found.probabilities.T, known.T, strict=True)]
 
 
 def curves_figure(found: Predictions, classes: Sequence[str]) -> Figure:

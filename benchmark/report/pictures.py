@@ -2,64 +2,38 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from benchmark.data.stored_clips import Sound, StoredClips
-from benchmark.metrics.curves import calibration, confusion_counts
-from benchmark.paths import cache_root
+from benchmark.metrics.curves import calibration
 from benchmark.plots import confusion_figure
 from benchmark.predictions import Predictions
+from benchmark.report.classes import confusions, one_vs_rest, sayings
 from benchmark.report.clips import Clip, ranked, spread
 from benchmark.report.figures import (
     calibration_figure,
     curves_figure,
     event_figure,
     learning_figure,
-    one_vs_rest,
     spectrogram_figure,
 )
 from benchmark.report.inline import inline
 from benchmark.report.learning import pick, read_curves
 from benchmark.report.parts import Card, Cards, Part, Picture, Table, Text
 from benchmark.report.result import Result
+from benchmark.report.sounds import Sounds
 
 HARDEST, ROLLS = 12, 4
 CONFUSIONS = 10
 
 
-class Sounds:
-    """The audio of a result's clips, as far as it is at hand.
-
-    Args:
-        result: The runs; their `config.yaml` names where the data lay.
-    """
-
-    def __init__(self, result: Result) -> None:
-        self.roots = list(dict.fromkeys(m.header["data"] for m in result.members if "data" in m.header))
-        self.stores = [StoredClips(cache_root(), result.task.name, Path(root)) for root in self.roots]
-        self.task = result.task.name
-
-    def read(self, clip_id: str) -> Sound | None:
-        """A clip's waveform; None where it is not at hand."""
-        return next((store.read(clip_id) for store in self.stores if clip_id in store), None)
-
-    @property
-    def missing(self) -> str:
-        """What to say where there is none."""
-        where = " or ".join(self.roots) or "a folder that config.yaml does not name"
-        return f"The audio is not at hand: no waveform store of the data at {where} lies in {cache_root() / 'stores'}."
-
-
 def confusion_parts(result: Result) -> Iterator[Part]:
     """Which classes were taken for which, where each clip has one."""
-    clips, classes = result.clips, result.classes
-    if clips is None or clips.decision is None:
+    counts, classes = confusions(result), result.classes
+    if counts is None:
         return
-    counts = confusion_counts(clips.target.argmax(1), clips.decision, len(classes))
     wrong = counts - np.diag(counts.diagonal())
     order = [place for place in np.argsort(-wrong, axis=None, kind="stable")[:CONFUSIONS] if wrong.flat[place]]
     pairs = [divmod(int(place), len(classes)) for place in order]
@@ -90,15 +64,8 @@ def calibration_parts(result: Result) -> Iterator[Part]:
     """Whether probabilities say how often they are right."""
     if result.clips is None:
         return
-    found = result.clips
-    if found.decision is not None:
-        rows = np.arange(len(found.decision))
-        said, true = found.probabilities[rows, found.decision], found.decision == found.target.argmax(1)
-        about = "of the class that was decided for"
-    else:
-        true, said = (np.concatenate(parts) for parts in zip(*one_vs_rest(found), strict=True))
-        about = "of every class"
-    said = np.clip(said.astype(np.float64), 0, 1)
+    said, true = sayings(result.clips)
+    about = "of the class that was decided for" if result.clips.decision is not None else "of every class"
     error = calibration(true, said).error
     if error is None:
         return

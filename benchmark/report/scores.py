@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from benchmark.errors import InputError
-from benchmark.metrics import roc_auc
-from benchmark.metrics.curves import average_precision, confusion_counts
 from benchmark.plots import class_figure
 from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
 from benchmark.repeat import repeat_command
+from benchmark.report.classes import class_columns
 from benchmark.report.conditions import RESAMPLES, by_condition
-from benchmark.report.figures import one_vs_rest
 from benchmark.report.inline import inline
 from benchmark.report.parts import Code, Part, Picture, Table, Text
 from benchmark.report.result import Result, Score
@@ -126,28 +124,17 @@ def _difference(result: Result, row: PublishedRow | None, everything: Sequence[P
 
 def class_parts(result: Result) -> Iterator[Part]:
     """Scores of single classes: those of the record, and what the predictions say."""
-    families, clips = result.class_scores, result.clips
-    columns: dict[str, dict[str, str]] = {}
-    if clips is not None:
-        columns["clips"], columns["AUC"], columns["average precision"] = {}, {}, {}
-        for name, (target, score) in zip(result.classes, one_vs_rest(clips), strict=True):
-            columns["clips"][name] = f"{target.sum()}"
-            columns["AUC"][name] = shown(Score(roc_auc(target, score), None))
-            columns["average precision"][name] = shown(Score(average_precision(target, score), None))
-    if clips is not None and clips.decision is not None:
-        counts = confusion_counts(clips.target.argmax(1), clips.decision, len(result.classes))
-        for kind, axis in (("precision", 0), ("recall", 1)):
-            totals = counts.sum(axis=axis)
-            shares = [right / total if total else None for right, total in zip(counts.diagonal(), totals, strict=True)]
-            columns[kind] = {n: shown(Score(s, None)) for n, s in zip(result.classes, shares, strict=True)}
-    columns |= {family: {name: shown(score) for name, score in scores.items()} for family, scores in families.items()}
+    columns, families = class_columns(result), result.class_scores
     if not columns or len(result.classes) < 2:
         return
     if families:
         family, of_class = next(iter(families.items()))
         values = {name: score.mean for name, score in of_class.items()}
         yield Picture(inline(lambda: class_figure(values, "", family), f"Bars: {family} of each class"), family)
-    rows = [[name, *(cells.get(name, "") for cells in columns.values())] for name in result.classes]
+    rows = []
+    for name in result.classes:
+        cells = [of_class.get(name) for of_class in columns.values()]
+        rows.append([name, *(f"{cell}" if isinstance(cell, int) else shown(Score(cell, None)) for cell in cells)])
     caption = "Each class against the rest" + (", all runs together" if len(result.members) > 1 else "")
     yield Table(["class", *columns], rows, caption, folded=len(rows) > 15)
 

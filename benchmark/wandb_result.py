@@ -1,0 +1,119 @@
+"""What a finished run shows on Weights & Biases: scores, tables, pictures, its weights with their record.
+
+Imports neither torch nor Lightning. No audio leaves the machine unless `DCASE_BENCH_WANDB_AUDIO` is set.
+"""
+
+import io
+import os
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import wandb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from benchmark.plots import class_figure, confusion_figure
+from benchmark.report.classes import class_columns, confusions, sayings
+from benchmark.report.clips import ranked, spread
+from benchmark.report.figures import (
+    calibration_figure,
+    curves_figure,
+    event_figure,
+    learning_figure,
+    spectrogram_figure,
+)
+from benchmark.report.learning import pick, read_curves
+from benchmark.report.result import Result, read_result
+from benchmark.report.sounds import Sounds
+
+AUDIO = "DCASE_BENCH_WANDB_AUDIO"
+EXAMPLES = 12
+LARGEST_BYTES = 10**9
+
+
+def log_result(run: Any, folder: Path, weights: Sequence[Path]) -> None:
+    """Log what a finished run left.
+
+    Args:
+        run: The run on W&B.
+        folder: The run's folder, with its record.
+        weights: Files that `predict` needs beside the record and the recipe, below the folder. Their artifact is named
+            after task, system and run; of weights above one gigabyte it has the record alone, and says so.
+    """
+    result = read_result([folder])
+    record = result.record
+    run.summary.update({f"score/{key}": score.mean for key, score in result.scores.items() if score.mean is not None})
+    costs = {"parameters": record.parameters, "macs": record.macs, "steps": record.steps}
+    run.summary.update({f"cost/{key}": value for key, value in costs.items()})
+    run.summary.update({f"cost/{part} seconds": seconds for part, seconds in record.seconds.items()})
+    logged: dict[str, Any] = {f"picture/{name}": _image(figure) for name, figure in _figures(result).items()}
+    if columns := class_columns(result):
+        cells: list[Any] = [[name, *(of_class.get(name) for of_class in columns.values())] for name in result.classes]
+        logged["table/classes"] = wandb.Table(["class", *columns], cells)
+    if (counts := confusions(result)) is not None:
+        cells = [
+            [result.classes[a], result.classes[b], int(counts[a, b])] for a, b in zip(*counts.nonzero(), strict=True)
+        ]
+        logged["table/confusions"] = wandb.Table(["class", "taken for", "clips"], cells)
+    if result.clips is not None:
+        logged["table/clips"] = _examples(result)
+    run.log(logged)
+    run.log_artifact(_artifact(result, folder, weights))
+
+
+def _figures(result: Result) -> Mapping[str, Figure]:
+    """The report's figures."""
+    found, classes, figures = result.clips, result.classes, dict[str, Figure]()
+    for kind, scores in list(result.class_scores.items())[:1]:
+        figures["classes"] = class_figure({name: score.mean for name, score in scores.items()}, "", kind)
+    if found is not None:
+        if (counts := confusions(result)) is not None:
+            figures["confusion"] = confusion_figure(counts, classes, "")
+        figures["curves"] = curves_figure(found, classes)
+        figures["calibration"] = calibration_figure(*sayings(found))
+    _, losses = pick({"": read_curves(result.members[0].folder)}, ["train/loss"])
+    if losses:
+        figures["learning"] = learning_figure(losses, {}, "")
+    return figures
+
+
+def _examples(result: Result) -> Any:
+    """Clips from the hardest to the easiest, each with its spectrogram, or events, and what was said."""
+    found, sounds, audio = result.clips, Sounds(result), bool(os.environ.get(AUDIO))
+    assert found is not None
+    table = wandb.Table(["clip", "spectrogram", "truth", "said", "loss", *found.conditions, *(["audio"] * audio)])
+    for clip in spread(ranked(found, result.classes), EXAMPLES):
+        sound, figure = sounds.read(clip.clip_id), None
+        if found.events is not None and found.reference_events is not None:
+            figure = partial(event_figure, sound, found.reference_events[clip.row], found.events[clip.row])
+        elif sound is not None:
+            figure = partial(spectrogram_figure, sound)
+        cells = [clip.clip_id, _image(figure()) if figure else None, clip.true_classes, clip.said_classes, clip.loss]
+        cells += [str(values[clip.row]) for values in found.conditions.values()]
+        cells += [wandb.Audio(sound.waveform, sound.rate) if sound else None] * audio
+        table.add_data(*cells)
+    return table
+
+
+def _image(figure: Figure) -> Any:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return wandb.Image(Image.open(buffer))
+
+
+def _artifact(result: Result, folder: Path, weights: Sequence[Path]) -> Any:
+    """The record with the recipe and the weights; as a folder, `predict` takes it for the run."""
+    record = result.record
+    size = sum(path.stat().st_size for path in weights)
+    about = f"weights, {size / 1e6:,.0f} MB"
+    if size > LARGEST_BYTES:
+        weights, about = (), f"without the weights, {size / 1e6:,.0f} MB, which stay in the run's folder"
+    name = re.sub(r"[^0-9A-Za-z_.-]", "-", f"{record.task}-{record.system}-{record.id}")[-128:]
+    artifact = wandb.Artifact(name, "run", description=about, metadata={"group": record.group, **record.scores})
+    for path in (folder / "record.json", folder / "config.yaml", *weights):
+        # Runs are never changed, so that a copy until the upload would only take room.
+        artifact.add_file(str(path), path.relative_to(folder).as_posix(), policy="immutable", skip_cache=True)
+    return artifact

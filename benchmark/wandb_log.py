@@ -12,7 +12,7 @@ from benchmark.decoding import LEARNT
 from benchmark.products import FUSED
 from benchmark.records import RunFolder, read_json
 from benchmark.stages import KEPT, PARTS
-from benchmark.wandb_result import log_result
+from benchmark.wandb_result import log_result, project_name
 
 LONGEST_TAG = 64
 
@@ -25,10 +25,9 @@ def wandb_logger(folder: RunFolder, config: dict[str, Any]) -> WandbLogger:
         config: What the dashboard filters by.
     """
     mode = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
-    project = os.environ.get("WANDB_PROJECT", "dcase-bench")
     # One id for all sessions of a run, so that a resumed one goes on in the same chart.
     return WandbLogger(
-        project=project,
+        project=project_name(),
         name=folder.id,
         id=folder.id,
         group=folder.identity.group,

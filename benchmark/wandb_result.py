@@ -34,6 +34,11 @@ EXAMPLES = 12
 LARGEST_BYTES = 10**9
 
 
+def project_name() -> str:
+    """The project on W&B (`WANDB_PROJECT`, default `dcase-bench`)."""
+    return os.environ.get("WANDB_PROJECT", "dcase-bench")
+
+
 def log_result(run: Any, folder: Path, weights: Sequence[Path]) -> None:
     """Log what a finished run left.
 
@@ -45,10 +50,11 @@ def log_result(run: Any, folder: Path, weights: Sequence[Path]) -> None:
     """
     result = read_result([folder])
     record = result.record
-    run.summary.update({f"score/{key}": score.mean for key, score in result.scores.items() if score.mean is not None})
-    costs = {"parameters": record.parameters, "macs": record.macs, "steps": record.steps}
-    run.summary.update({f"cost/{key}": value for key, value in costs.items()})
-    run.summary.update({f"cost/{part} seconds": seconds for part, seconds in record.seconds.items()})
+    scores = {key: score.mean for key, score in result.scores.items() if score.mean is not None}
+    costs = {"parameters": record.parameters, "macs": record.macs, "steps": record.steps, **record.seconds}
+    # Some scores of several tasks have one name.
+    run.summary.update({f"score/{record.task}/{key}": value for key, value in scores.items()})
+    run.summary.update({f"cost/{name}": value for name, value in costs.items()})
     logged: dict[str, Any] = {f"picture/{name}": _image(figure) for name, figure in _figures(result).items()}
     if columns := class_columns(result):
         cells: list[Any] = [[name, *(of_class.get(name) for of_class in columns.values())] for name in result.classes]

@@ -10,8 +10,8 @@ from typing import Any
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # it would wait for a network that building does not need
 
 import wandb
-import wandb_workspaces.reports.v2 as panels
 import wandb_workspaces.workspaces as ws
+from wandb_workspaces.reports.v2 import interface as panels
 
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.registry import Task
@@ -101,8 +101,10 @@ def save(tasks: Iterable[Task]) -> str:
         remedy = "wandb login, or set WANDB_API_KEY; --dry-run shows the definition without one"
         raise InputError("there is no key of Weights & Biases", "dashboard", remedy)
     try:
-        entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
-        return str(build(entity, project_name(), tasks).save().url)
+        entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity or ""
+        workspace = build(entity, project_name(), tasks)
+        workspace.save()  # type: ignore[no-untyped-call]
+        return str(workspace.url)
     except Exception as error:  # the library raises what its transport raises
         what = f"W&B did not take the dashboard: {' '.join(str(error).split())}"
         raise BenchmarkError(what, "dashboard", "check the key, WANDB_ENTITY and the network") from error

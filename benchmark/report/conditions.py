@@ -98,11 +98,12 @@ def by_condition(result: Result) -> list[Condition]:
     kinds = kinds or {"group": [run.found.group for run in runs]}
     work = {name: parts for name, values in kinds.items() if len(parts := _parts(runs, values)) > 2}
     console, conditions = Console(stderr=True), []
-    shown_keys = [key for key in result.scores if result.task.is_shown(key)]
+    main = result.task.main_score
+    keys = sorted(filter(result.task.is_shown, result.scores), key=lambda key: (key != main, key.count("/")))
     for name, parts in work.items():
         scores = {value: _scores(runs, rows) for value, rows in list(parts.items())[: SHOWN + 1]}
         # A score of some devices alone is no score of the others: the first that most values have.
-        key = max(shown_keys, key=lambda key: sum(found.get(key) is not None for found in scores.values()))
+        key = max(keys, key=lambda key: sum(found.get(key) is not None for found in scores.values()))
         steps = track(scores.items(), f"scores by {name}", console=console, disable=not console.is_terminal)
         rated = [
             Part(value, _count(runs, parts[value]), found.get(key), *_interval(runs, parts[value], key))

@@ -55,7 +55,8 @@ def curves_figure(found: Predictions, classes: Sequence[str]) -> Figure:
     recall.set(title="precision and recall", xlabel="recall", ylabel="precision")
     for axes in (roc, recall):
         axes.set(xlim=(0, 1), ylim=(0, 1.02), aspect="equal")
-    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
+    if len(roc.lines) > 1:
+        figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 

@@ -7,7 +7,6 @@ import io
 import os
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def log_result(run: Any, folder: Path, weights: Sequence[Path]) -> None:
         ]
         logged["table/confusions"] = wandb.Table(["class", "taken for", "clips"], cells)
     if result.clips is not None:
-        logged["table/clips"] = _examples(result)
+        logged |= _examples(result)
     run.log(logged)
     run.log_artifact(_artifact(result, folder, weights))
 
@@ -86,28 +85,32 @@ def _figures(result: Result) -> Mapping[str, Figure]:
     return figures
 
 
-def _examples(result: Result) -> Any:
-    """Clips from the hardest to the easiest, each with its spectrogram, or events, and what was said."""
-    found, sounds, audio = result.clips, Sounds(result), bool(os.environ.get(AUDIO))
+def _examples(result: Result) -> dict[str, Any]:
+    """Clips from the hardest to the easiest: a table, spectrograms or events with what was said, audio where asked."""
+    found, sounds = result.clips, Sounds(result)
     assert found is not None
-    table = wandb.Table(["clip", "spectrogram", "truth", "said", "loss", *found.conditions, *(["audio"] * audio)])
+    table = wandb.Table(["clip", "truth", "said", "loss", *found.conditions])
+    pictures, audio = [], []
     for clip in spread(ranked(found, result.classes), EXAMPLES):
-        sound, figure = sounds.read(clip.clip_id), None
+        conditions = [str(values[clip.row]) for values in found.conditions.values()]
+        table.add_data(clip.clip_id, clip.true_classes, clip.said_classes, clip.loss, *conditions)
+        about = f"{clip.clip_id}: {clip.true_classes}; said: {clip.said_classes}"
+        sound = sounds.read(clip.clip_id)
         if found.events is not None and found.reference_events is not None:
-            figure = partial(event_figure, sound, found.reference_events[clip.row], found.events[clip.row])
+            figure = event_figure(sound, found.reference_events[clip.row], found.events[clip.row])
+            pictures.append(_image(figure, about))
         elif sound is not None:
-            figure = partial(spectrogram_figure, sound)
-        cells = [clip.clip_id, _image(figure()) if figure else None, clip.true_classes, clip.said_classes, clip.loss]
-        cells += [str(values[clip.row]) for values in found.conditions.values()]
-        cells += [wandb.Audio(sound.waveform, sound.rate) if sound else None] * audio
-        table.add_data(*cells)
-    return table
+            pictures.append(_image(spectrogram_figure(sound), about))
+        if sound is not None and os.environ.get(AUDIO):
+            audio.append(wandb.Audio(sound.waveform, sound.rate, about))
+    examples = {"table/clips": table, "picture/clips": pictures, "audio/clips": audio}
+    return {name: media for name, media in examples.items() if media != []}
 
 
-def _image(figure: Figure) -> Any:
+def _image(figure: Figure, caption: str = "") -> Any:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    return wandb.Image(Image.open(buffer))
+    return wandb.Image(Image.open(buffer), caption=caption or None)
 
 
 def _artifact(result: Result, folder: Path, weights: Sequence[Path]) -> Any:

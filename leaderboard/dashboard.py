@@ -20,7 +20,7 @@ from benchmark.wandb_result import project_name
 NAME = "tasks and systems"
 STEP = "trainer/global_step"
 ABOUT = ("variant", "protocol", "fold", "seed")
-PICTURES = ("confusion", "curves", "calibration", "classes", "learning")
+PICTURES = ("confusion", "curves", "calibration", "classes", "learning", "clips")
 TABLES = ("classes", "confusions", "clips")
 COSTS = {
     "parameters": "trainable parameters",
@@ -44,9 +44,7 @@ def build(entity: str, project: str, tasks: Iterable[Task]) -> ws.Workspace:
     rows = panels.Layout(w=WHOLE_ROW, h=10)
     sections = {f"Scores: {task.name}": _scores(task) for task in tasks} | {
         "Learning curves": _learning(tasks),
-        "Confusions, curves, calibration": [
-            panels.MediaBrowser(title=name, media_keys=[f"picture/{name}"]) for name in PICTURES
-        ],
+        "Pictures": [panels.MediaBrowser(title=name, media_keys=[f"picture/{name}"]) for name in PICTURES],
         "Classes and clips": [panels.WeavePanelSummaryTable(table_name=f"table/{n}", layout=rows) for n in TABLES],
         "Costs": [panels.BarPlot(title=title, metrics=[f"cost/{key}"]) for key, title in COSTS.items()],
         "Score against cost": [

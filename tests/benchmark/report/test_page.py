@@ -61,7 +61,12 @@ def noise(seconds=0.5):
     return np.random.default_rng(0).uniform(-0.5, 0.5, round(seconds * RATE))
 
 
-@pytest.mark.parametrize("name", all_tasks())
+QUICK = ("asc-mobile", "sed")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in all_tasks()]
+)
 def test_every_task_has_a_page(tmp_path, name):
     made_store(tmp_path, name, {f"clip{number:03d}": noise() for number in range(40)})
     page = page_of([made_run(tmp_path, name)], tmp_path)

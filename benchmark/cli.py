@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmark {run,score,predict,list,data}`.
+"""The command line: `python -m benchmark {run,score,predict,report,list,data}`.
 
 `score` and `list` start without torch. Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong;
 3 interrupted, can be resumed.
@@ -84,6 +84,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     text = "Apply a finished run to audio of any rate, length and channel count: files, folders, streams."
     add_predict_options(command("predict", predict, text, PREDICT_EPILOG))
+
+    sub = command("report", report, "Write one HTML file about a result: scores, errors, pictures, how to repeat it.")
+    sub.add_argument("run", metavar="RUN", help="a run's folder, a unique id prefix, a group (all its runs) or `last`")
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write (default: report.html in the run's folder)"
+    )
 
     sub = command("list", list_names, "List tasks or systems.")
     sub.add_argument("what", choices=("tasks", "systems"))
@@ -247,6 +253,15 @@ def _further_files(task: Task, words: Sequence[str]) -> dict[str, Path]:
             raise InputError(f"--{name} needs a file", "command line")
         options[name] = Path(rest[place + 1])
     return options
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """`report`."""
+    from benchmark.paths import runs_root
+    from benchmark.records import find_runs
+    from benchmark.report.page import write_report
+
+    print(write_report(find_runs(runs_root(), arguments.run), arguments.out))
 
 
 def list_names(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `python -m leaderboard [--out DIR]`, `… submit RUN` and `… compare A B`.
+"""The command line: `python -m leaderboard [--out DIR]`, `… submit RUN`, `… compare A B` and `… site`.
 
 Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong; 3 interrupted.
 """
@@ -68,6 +68,12 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--resamples", type=int, default=1000, metavar="N", help="resamples to draw (default: 1000)")
     sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     sub.set_defaults(command=compare_runs)
+    text = "Write a static site of the committed records and your runs."
+    sub = commands.add_parser("site", help=text, description=text, parents=[shared], allow_abbrev=False)
+    # The tables' own --out has a default, which a subparser's default under the same name would replace.
+    sub.add_argument("--out", type=Path, dest="site", metavar="DIR", help="where it goes (default: site/ in the runs folder)")
+    sub.add_argument("--audio", action="store_true", help="copy the sound of example clips, that of real data too")
+    sub.set_defaults(command=make_site)
     return parser
 
 
@@ -96,6 +102,16 @@ def submit_runs(arguments: argparse.Namespace) -> None:
     for path in submit(runs_root(), arguments.run, RECORDS):
         sys.stdout.write(f"{_shown(path)}\n")
     sys.stdout.write("next: make leaderboard, then commit leaderboard/records and leaderboard/tables\n")
+
+
+def make_site(arguments: argparse.Namespace) -> None:
+    """`site`."""
+    from leaderboard.site.build import write_site
+
+    out = arguments.site or runs_root() / "site"
+    for line in write_site(out, RECORDS, runs_root(), arguments.audio):
+        sys.stderr.write(f"warning: {line}\n")
+    sys.stdout.write(f"{_shown(out / 'index.html')}\n")
 
 
 def compare_runs(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,63 @@
+"""A system's page: the facts of its card, published scores, and its runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmark.published import PublishedRow
+from benchmark.registry import Task
+from leaderboard.site.entries import Site, page
+from leaderboard.site.published_tables import published_tables
+from leaderboard.site.task_page import runs_table
+
+
+def system_names(site: Site, task: Task) -> list[str]:
+    """The systems that have a page: those with a recipe, and those with a run."""
+    return list(dict.fromkeys([*task.systems, *(e.record.system for e in site.entries if e.record.task == task.name)]))
+
+
+def system_context(site: Site, task: Task, system: str, published: Sequence[PublishedRow]) -> dict[str, Any]:
+    """What the system's page shows."""
+    recipe = task.systems.get(system)
+    text = "" if recipe is None else recipe.read_text(encoding="utf-8")
+    content: Mapping[str, Any] = yaml.safe_load(text) if text else {}
+    paths = [e.run.path for e in site.entries if (e.record.task, e.record.system) == (task.name, system)]
+    others = [name for name in _same_citation(task, content.get("citation")) if name != system]
+    return {
+        "task": task,
+        "system": system,
+        "title": content.get("title", ""),
+        "about": _comment(text),
+        "citation": content.get("citation", ""),
+        "official": bool(content.get("official")),
+        "parameters": content.get("parameters"),
+        "recipe": text,
+        "recipe_path": "" if recipe is None else f"tasks/{task.folder.name}/systems/{recipe.name}",
+        "variants": [(name, page("systems", task.name, name)) for name in others],
+        "published": published_tables(task, [row for row in published if row.system == system]),
+        "runs": runs_table(site, task, paths),
+        "run_command": f"make bench TASK={task.name} SYSTEM={system}" if recipe else "",
+    }
+
+
+def _comment(text: str) -> str:
+    """The comment that a recipe starts with, as one paragraph."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return " ".join(lines)
+
+
+def _same_citation(task: Task, citation: object) -> list[str]:
+    """Systems of the task that are from the same source."""
+    if not isinstance(citation, str) or citation.startswith("none"):
+        return []
+    return [name for name, path in task.systems.items() if _citation(path) == citation]
+
+
+def _citation(path: Path) -> object:
+    return yaml.safe_load(path.read_text(encoding="utf-8")).get("citation")

@@ -79,7 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     text = "Write a static site of the committed records and your runs."
     sub = commands.add_parser("site", help=text, description=text, parents=[shared], allow_abbrev=False)
     # The tables' own --out has a default, which a subparser's default under the same name would replace.
-    sub.add_argument("--out", type=Path, dest="site", metavar="DIR", help="where it goes (default: site/ in the runs folder)")
+    sub.add_argument(
+        "--out", type=Path, dest="site", metavar="DIR", help="where it goes (default: site/ in the runs folder)"
+    )
     sub.add_argument("--audio", action="store_true", help="copy the sound of example clips, that of real data too")
     sub.set_defaults(command=make_site)
     return parser

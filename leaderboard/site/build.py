@@ -10,16 +10,16 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.errors import InputError
-from benchmark.published import read_published
+from benchmark.published import PublishedRow, read_published
 from benchmark.records import unwritable
-from benchmark.registry import all_tasks
+from benchmark.registry import Task, all_tasks
 from leaderboard.site.assets import write_assets
 from leaderboard.site.clips import ClipPictures
-from leaderboard.site.entries import load_site
+from leaderboard.site.entries import load_site, page
 from leaderboard.site.index_page import index_context
 from leaderboard.site.run_page import run_context
 from leaderboard.site.system_page import system_context, system_names
-from leaderboard.site.task_page import system_page, task_context
+from leaderboard.site.task_page import task_context
 
 MARK = "assets/site.css"
 
@@ -57,11 +57,8 @@ def write_site(out: Path, records: Path, runs: Path, with_audio: bool = False) -
 
 
 def _write_pages(folder: Path, records: Path, runs: Path, with_audio: bool) -> list[str]:
-    site, tasks = load_site(records, runs), all_tasks()
-    published = {
-        name: read_published(csv) if (csv := task.folder / "published.csv").is_file() else []
-        for name, task in tasks.items()
-    }
+    site = load_site(records, runs)
+    boards = {name: site.board(task, _published(task)) for name, task in all_tasks().items()}
     environment = Environment(
         loader=PackageLoader("leaderboard.site"),
         autoescape=True,
@@ -69,7 +66,7 @@ def _write_pages(folder: Path, records: Path, runs: Path, with_audio: bool) -> l
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["all_tasks"] = tasks
+    environment.globals["all_tasks"] = list(boards)
 
     def write(template: str, path: str, context: Mapping[str, Any]) -> None:
         file = folder / path
@@ -78,12 +75,17 @@ def _write_pages(folder: Path, records: Path, runs: Path, with_audio: bool) -> l
         file.write_text(text, encoding="utf-8", errors="replace")
 
     write_assets(folder / "assets")
-    write("index.html", "index.html", index_context(site, tasks, published))
-    for name, task in tasks.items():
-        write("task.html", f"tasks/{name}.html", task_context(site, task, published[name]))
-        for system in system_names(site, task):
-            write("system.html", system_page(task, system), system_context(site, task, system, published[name]))
+    write("index.html", "index.html", index_context(site, list(boards.values())))
+    for name, board in boards.items():
+        write("task.html", f"tasks/{name}.html", task_context(site, board))
+        for system in system_names(site, board.task):
+            write("system.html", page("systems", name, system), system_context(site, board, system))
     pictures, console = ClipPictures(folder, with_audio), Console(stderr=True)
     for entry in track(site.entries, "pages of runs", console=console, disable=not console.is_terminal):
-        write("run.html", entry.page, run_context(entry, tasks[entry.record.task], pictures))
+        write("run.html", entry.page, run_context(entry, boards[entry.run.record.task].task, pictures))
     return list(site.left_out)
+
+
+def _published(task: Task) -> list[PublishedRow]:
+    csv = task.folder / "published.csv"
+    return read_published(csv) if csv.is_file() else []

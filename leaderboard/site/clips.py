@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmark.data.audio import read_audio
 from benchmark.data.inventory import Event
 from benchmark.errors import BenchmarkError
-from benchmark.predictions import FILE, Indices, Predictions
+from benchmark.predictions import Indices, Predictions
 from benchmark.registry import Task, get_task
 from leaderboard.site.curves import thin
 from leaderboard.site.entries import Entry
@@ -46,12 +46,12 @@ class ClipPictures:
     def of(self, entry: Entry, task: Task, found: Predictions, root: Path | None) -> tuple[list[dict[str, Any]], str]:
         """Some of a run's clips, and why there are none."""
         if root is None or not root.is_dir():
-            return [], "No clips to see or hear: the run's data is not where it was."
+            return [], "No clips to see or hear: the run's data is not here."
         try:
-            files = _audio_files(task.name, root, entry.record.protocol)
+            files = _audio_files(task.name, root, entry.run.record.protocol)
             rows = [row for row in _spread(found) if str(found.clip_id[row]) in files]
-            frames = _frames(entry.folder, rows, len(found.clip_id))
-            classes = task.classes_of(entry.record.protocol)
+            frames = _frames(entry.run.predictions, rows, len(found.clip_id))
+            classes = task.classes_of(entry.run.record.protocol)
             clips = []
             for row in rows:
                 picture = self._draw(entry, str(found.clip_id[row]), files[str(found.clip_id[row])])
@@ -61,7 +61,7 @@ class ClipPictures:
         return clips, "" if clips else "No clips to see or hear: the run's clips are not in its data."
 
     def _draw(self, entry: Entry, clip: str, file: Path) -> dict[str, Any]:
-        record = entry.record
+        record = entry.run.record
         name = hashlib.sha256(f"{record.task}\0{record.dataset_fingerprint}\0{clip}".encode()).hexdigest()[:16]
         sound = self.with_audio or record.variant == "mini"
         if name not in self._drawn:
@@ -93,11 +93,9 @@ def _spread(found: Predictions) -> list[int]:
     return order[thin(order, MOST_CLIPS)].tolist()  # type: ignore[no-any-return]
 
 
-def _frames(folder: Path | None, rows: Sequence[int], clips: int) -> dict[int, Frames]:
+def _frames(predictions: Path, rows: Sequence[int], clips: int) -> dict[int, Frames]:
     """Probabilities over time of some clips, and the seconds of a frame, where the run kept them."""
-    if folder is None:
-        return {}
-    with np.load(folder / FILE, allow_pickle=False) as file:
+    with np.load(predictions, allow_pickle=False) as file:
         if not {"frames", "frame_counts", "frame_seconds"} <= set(file.files):
             return {}
         frames, counts, seconds = file["frames"], file["frame_counts"], float(file["frame_seconds"])

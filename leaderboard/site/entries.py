@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 from leaderboard import Run, load_runs
-from leaderboard.results import Result, TableKey, group_results
+from leaderboard.boards import Board, Row, counterpart
+from leaderboard.results import Result, group_results
+from leaderboard.statistics import table_statistics
 
 COMMITTED, OWN = "committed", "yours"
 
@@ -22,7 +25,7 @@ class Entry:
     Attributes:
         run: The run.
         origins: `committed`, `yours`, or both.
-        folder: The run's folder, where it is on this machine.
+        folder: The run's folder, where it is on this machine; of committed runs there are record and predictions.
         page: Its page, from the site's root.
     """
 
@@ -30,11 +33,6 @@ class Entry:
     origins: tuple[str, ...]
     folder: Path | None
     page: str
-
-    @property
-    def record(self) -> RunRecord:
-        """The run's record."""
-        return self.run.record
 
 
 @dataclass(frozen=True)
@@ -46,34 +44,33 @@ class Site:
         own: The user's runs.
         pages: A run's `path` to its entry; a committed run that is here as well has the same entry under both.
         left_out: A line for each file that was left out.
-        root: Folder of the user's runs.
     """
 
     committed: Sequence[Run]
     own: Sequence[Run]
     pages: Mapping[str, Entry]
     left_out: Sequence[str]
-    root: Path
 
     @cached_property
     def entries(self) -> list[Entry]:
         """Each run once."""
         return list({entry.page: entry for entry in self.pages.values()}.values())
 
-    def results(self, task: Task) -> dict[TableKey, list[Result]]:
+    def board(self, task: Task, published: Sequence[PublishedRow]) -> Board:
         """The task's results of both origins, each of one origin, those together that may share a table.
 
         A committed result that is among the user's, run by run, is not shown a second time.
         """
         own, committed = group_results(task, self.own), group_results(task, self.committed)
-        order = group_results(task, [*self.own, *self.committed])
         tables = {}
-        for key in order:
+        for key in group_results(task, [*self.own, *self.committed]):
             mine = own.get(key, [])
             known = {self._pages_of(result) for result in mine}
             both = [*mine, *(result for result in committed.get(key, []) if self._pages_of(result) not in known)]
-            tables[key] = sorted(both, key=lambda result: _rank(result, task.main_score))
-        return tables
+            both.sort(key=lambda result: _rank(result, task.main_score))
+            rows = [Row(*found, None) for found in zip(both, table_statistics(task, both), strict=True)]
+            tables[key] = [row._replace(published=counterpart(task, key, row, published)) for row in rows]
+        return Board(task, tables, published)
 
     def origins(self, result: Result) -> tuple[str, ...]:
         """Where a result's runs come from: what all of them have in common."""
@@ -98,7 +95,7 @@ def load_site(records: Path, runs: Path) -> Site:
     """
     committed, left_out = load_runs(records, "*.json", "leaderboard/records/")
     own, left_out_too = load_runs(runs, "*/*/*/record.json")
-    pages = {run.path: Entry(run, (OWN,), (runs / run.path).parent, _page(run.record)) for run in own}
+    pages = {run.path: Entry(run, (OWN,), run.file.parent, _page(run.record)) for run in own}
     by_name = {_name(run.record): run for run in own}
     for run in committed:
         twin = by_name.get(_name(run.record))
@@ -106,7 +103,7 @@ def load_site(records: Path, runs: Path) -> Site:
             pages[twin.path] = pages[run.path] = replace(pages[twin.path], origins=(COMMITTED, OWN))
         else:
             pages[run.path] = Entry(run, (COMMITTED,), None, _page(run.record, COMMITTED))
-    return Site(committed, own, pages, [*left_out, *left_out_too], runs)
+    return Site(committed, own, pages, [*left_out, *left_out_too])
 
 
 def _name(record: RunRecord) -> tuple[str, str, str]:

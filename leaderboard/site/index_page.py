@@ -1,112 +1,114 @@
 """The first page: all tasks with their best results, and systems across tasks."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from benchmark.published import PublishedRow
-from benchmark.registry import Task
-from leaderboard.results import Result, TableKey
-from leaderboard.site.entries import Site
-from leaderboard.site.table import NOTHING, Cell, Column, Table, score_cell, score_text
-from leaderboard.site.task_page import describe, system_page
+from leaderboard.boards import Board, Row
+from leaderboard.published_tables import published_score
+from leaderboard.results import TableKey
+from leaderboard.site.entries import Site, page
+from leaderboard.site.results_table import folds_text, main_cell, shown_scores
+from leaderboard.site.table import NOTHING, Cell, Column, Table, number_cell, score_text
 
-Results = Mapping[str, Mapping[TableKey, Sequence[Result]]]
+KINDS = ("full", "mini")
 
 
-def index_context(site: Site, tasks: Mapping[str, Task], published: Mapping[str, Sequence[PublishedRow]]) -> dict[str, Any]:
+def index_context(site: Site, boards: Sequence[Board]) -> dict[str, Any]:
     """What the first page shows."""
-    results = {name: site.results(task) for name, task in tasks.items()}
     return {
-        "tasks_table": _tasks(tasks, results, published),
-        "cross": _cross_tables(tasks, results),
+        "tasks_table": _tasks(boards),
+        "cross": [(kind, table) for kind in KINDS if (table := _cross_table(kind, boards))],
         "counts": {
-            "tasks": len(tasks),
-            "systems": sum(len(task.systems) for task in tasks.values()),
-            "published": sum(map(len, published.values())),
-            "committed": len([e for e in site.entries if "committed" in e.origins]),
+            "tasks": len(boards),
+            "systems": sum(len(board.task.systems) for board in boards),
+            "published": sum(len(board.published) for board in boards),
+            "committed": len(site.committed),
             "yours": len(site.own),
         },
-        "first": next(iter(tasks)),
+        "first": boards[0].task.name,
         "left_out": site.left_out,
     }
 
 
-def _tasks(tasks: Mapping[str, Task], results: Results, published: Mapping[str, Sequence[PublishedRow]]) -> Table:
+def _tasks(boards: Sequence[Board]) -> Table:
     columns = [
         Column("Task"),
-        Column("What", "Data set and challenge"),
+        Column("What"),
         Column("Main score"),
-        Column("Best result here", number=True),
+        Column("Best here", number=True),
         Column("System"),
         Column("On"),
-        Column("Best published", "Not selected on the scored data, where that is known", number=True),
+        Column("Best published", "If possible not selected on the scored data", number=True),
         Column("System, split"),
         Column("Results", number=True),
     ]
-    rows = []
-    for name, task in tasks.items():
-        best = _best(task, results[name])
-        top = _best_published(task, published[name])
-        rows.append(
-            [
-                Cell(name, link=f"tasks/{name}.html"),
-                Cell(task.title),
-                Cell(task.main_score),
-                score_cell(best[1].scores.get(task.main_score)) if best else Cell(NOTHING, order=math.inf),
-                Cell(best[1].system, link=system_page(task, best[1].system)) if best else Cell("no run yet"),
-                Cell(describe(best[0])[0]) if best else Cell(NOTHING),
-                Cell(score_text(top.value), order=top.value, hint=f"{top.source}, {top.table}")
-                if top
-                else Cell(NOTHING, order=math.inf),
-                Cell(f"{top.system}, {top.split}") if top else Cell(NOTHING),
-                Cell(str(sum(map(len, results[name].values())))),
-            ]
-        )
-    return Table("Tasks", columns, rows, tools=False)
+    return Table("Tasks", columns, [_task_cells(board) for board in boards], tools=False)
 
 
-def _best(task: Task, tables: Mapping[TableKey, Sequence[Result]]) -> tuple[TableKey, Result] | None:
-    """The first complete result of the first table that has one: full data and the default protocol come first."""
-    for key, found in tables.items():
-        for result in found:
-            if result.complete and task.main_score in result.scores and result.scores[task.main_score].mean is not None:
-                return key, result
-    return None
+def _task_cells(board: Board) -> list[Cell]:
+    task, best, top = board.task, _best(board), _best_published(board)
+    nothing, number = Cell(NOTHING, order=math.inf), sum(map(len, board.tables.values()))
+    here = [nothing, Cell("no run yet"), Cell(NOTHING)]
+    if best:
+        key, row = best
+        of_fold = "" if row.result.complete else f", fold {folds_text(row.result)}"
+        system = Cell(row.result.system, link=page("systems", task.name, row.result.system))
+        here = [replace(main_cell(task, row), interval=None), system, Cell(f"{key.variant}, {key.protocol}{of_fold}")]
+    return [
+        Cell(task.name, link=f"tasks/{task.name}.html"),
+        Cell(task.title),
+        Cell(task.main_score),
+        *here,
+        Cell(published_score(top), order=top.value, hint=f"{top.source}, {top.table}") if top else nothing,
+        Cell(f"{top.system}, {top.split}") if top else Cell(NOTHING),
+        number_cell(number, str(number)),
+    ]
 
 
-def _best_published(task: Task, rows: Sequence[PublishedRow]) -> PublishedRow | None:
-    fit = [row for row in rows if row.metric == task.main_score and not row.class_name]
+def _best(board: Board) -> tuple[TableKey, Row] | None:
+    """The first result with a score of the first table that has one: full data and the default protocol come first."""
+    found = [(key, row) for key, rows in board.tables.items() for row in rows if _value(board, row) is not None]
+    whole = [(key, row) for key, row in found if key.scale == 1 and not key.selected_on_test]
+    return next(iter([*whole, *found]), None)
+
+
+def _value(board: Board, row: Row) -> float | None:
+    score = shown_scores(row.result).get(board.task.main_score)
+    return None if score is None else score.mean
+
+
+def _best_published(board: Board) -> PublishedRow | None:
+    fit = [row for row in board.published if row.metric == board.task.main_score and not row.class_name]
     return max(fit, key=lambda row: (row.selection != "test", row.value), default=None)
 
 
-def _cross_tables(tasks: Mapping[str, Task], results: Results) -> list[tuple[str, Table]]:
-    """Systems by tasks, for each kind of data; each task under the first protocol that has a result of it."""
-    kinds: dict[tuple[str, float], dict[str, dict[str, Result]]] = {}
-    for name, tables in results.items():
-        for key, found in tables.items():
-            by_system = kinds.setdefault((key.variant.partition(":")[0], key.scale), {}).setdefault(name, {})
-            if by_system or key.selected_on_test:
-                continue
-            for result in found:
-                by_system.setdefault(result.system, result)
-    cross = []
-    for (kind, scale), by_task in kinds.items():
-        shown = [name for name in tasks if by_task.get(name)]
-        systems = list(dict.fromkeys(system for name in shown for system in by_task[name]))
-        systems.sort(key=lambda system: (-sum(system in by_task[name] for name in shown), system))
-        columns = [Column("System"), *(Column(name, tasks[name].main_score, True, True) for name in shown)]
-        rows = [[Cell(system), *(_cross_cell(tasks[name], by_task[name].get(system)) for name in shown)] for system in systems]
-        title = f"{kind} data" + ("" if scale == 1 else f", scale {scale:g}")
-        if rows:
-            cross.append((title, Table(f"Systems across tasks, {title}", columns, rows)))
-    return cross
+def _cross_table(kind: str, boards: Sequence[Board]) -> Table | None:
+    """Systems by tasks on one kind of data: whole recipes, under the first protocol that has results."""
+    columns: dict[str, tuple[Board, dict[str, Row]]] = {}
+    for board in boards:
+        tables = [rows for key, rows in board.tables.items() if (key.variant, *key[3:]) == (kind, 1, False)]
+        found: dict[str, Row] = {}
+        for row in next(iter(tables), []):
+            found.setdefault(row.result.system, row)
+        if found:
+            columns[board.task.name] = (board, found)
+    systems = list(dict.fromkeys(system for _, found in columns.values() for system in found))
+    systems.sort(key=lambda system: -sum(system in found for _, found in columns.values()))
+    heads = [Column(name, board.task.main_score, True, True) for name, (board, _) in columns.items()]
+    rows = [
+        [Cell(system), *(_cross_cell(board, found.get(system)) for board, found in columns.values())]
+        for system in systems
+    ]
+    return Table(f"Systems across tasks, {kind} data", [Column("System"), *heads], rows) if rows else None
 
 
-def _cross_cell(task: Task, result: Result | None) -> Cell:
-    if result is None:
+def _cross_cell(board: Board, row: Row | None) -> Cell:
+    if row is None:
         return Cell(NOTHING, order=math.inf)
-    if not result.complete:
-        return Cell(f"{result.found_folds}/{len(result.folds)} folds", order=math.inf)
-    cell = score_cell(result.scores.get(task.main_score))
-    return Cell(cell.text, order=cell.order, link=system_page(task, result.system))
+    link = page("systems", board.task.name, row.result.system)
+    cell = replace(main_cell(board.task, row), interval=None, link=link)
+    score = shown_scores(row.result).get(board.task.main_score)
+    return cell if score is None or score.mean is None else replace(cell, text=score_text(score.mean, score.std))

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from benchmark.published import PublishedRow
 from benchmark.registry import Task
+from leaderboard.published_tables import published_score
 from leaderboard.site.entries import page
-from leaderboard.site.table import NOTHING, Cell, Column, Table, score_text
+from leaderboard.site.table import NOTHING, Cell, Column, Table
 
 
 def published_tables(task: Task, rows: Sequence[PublishedRow]) -> list[Table]:
@@ -40,7 +41,8 @@ def _table(task: Task, caption: str, rows: Sequence[PublishedRow]) -> Table:
         Column("Source", filter=True),
         Column("Table"),
     ]
-    return Table(caption, columns, [_cells(task, found, metrics, by_class) for found in _ranked(lines.values(), metrics)])
+    cells = [_cells(task, found, metrics, by_class) for found in _ranked(lines.values(), metrics)]
+    return Table(caption, columns, cells)
 
 
 def _ranked(lines: Iterable[Mapping[str, PublishedRow]], metrics: Sequence[str]) -> list[Mapping[str, PublishedRow]]:
@@ -70,4 +72,4 @@ def _cells(task: Task, found: Mapping[str, PublishedRow], metrics: Sequence[str]
 def _score(row: PublishedRow | None) -> Cell:
     if row is None:
         return Cell(NOTHING, order=float("inf"))
-    return Cell(score_text(row.value, row.std), order=row.value, hint=f"printed: {row.printed}")
+    return Cell(published_score(row), order=row.value, hint=f"printed: {row.printed}")

@@ -12,23 +12,23 @@ from benchmark.records import RunRecord
 from benchmark.registry import Task
 from leaderboard.site.clips import ClipPictures
 from leaderboard.site.curves import confusion, detection_curves, learning_curves
-from leaderboard.site.entries import Entry
+from leaderboard.site.entries import Entry, page
 from leaderboard.site.table import Cell, Column, Table, duration, number_cell, score_text
-from leaderboard.site.task_page import REMARKS, class_of, system_page
+from leaderboard.site.task_page import REMARKS, class_of
 
 CONFIG = "config.yaml"
 
 
 def run_context(entry: Entry, task: Task, pictures: ClipPictures) -> dict[str, Any]:
     """What the run's page shows; what is not there is said in `absent`."""
-    record, absent = entry.record, []
+    record, absent = entry.run.record, []
     config = None if entry.folder is None else _read(entry.folder / CONFIG)
     root = _data_root(config or "")
     plots: dict[str, Any] = {"learning": [], "confusion": None, "detection": []}
     clips: list[dict[str, Any]] = []
-    found = None
+    found: Predictions | None = None
     if entry.folder is None:
-        absent.append("The record alone is committed: config, learning curves and predictions are with who made it.")
+        absent.append("Config and learning curves are not committed: they are with who made this run.")
     else:
         if config is None:
             absent.append(f"{CONFIG} is missing.")
@@ -36,10 +36,10 @@ def run_context(entry: Entry, task: Task, pictures: ClipPictures) -> dict[str, A
             plots["learning"] = learning_curves(entry.folder, task)
         except BenchmarkError as error:
             absent.append(f"No learning curves: {error.what}")
-        try:
-            found = read_predictions(entry.folder)
-        except BenchmarkError as error:
-            absent.append(f"No curves of the predictions: {error.what}")
+    try:
+        found = read_predictions(entry.run.predictions)
+    except BenchmarkError as error:
+        absent.append(f"No pictures of the predictions: {error.what}")
     if found is not None:
         plots |= _prediction_plots(found, task, record)
         clips, reason = pictures.of(entry, task, found, root)
@@ -48,7 +48,7 @@ def run_context(entry: Entry, task: Task, pictures: ClipPictures) -> dict[str, A
         "entry": entry,
         "record": record,
         "task": task,
-        "system_page": system_page(task, record.system),
+        "system_page": page("systems", task.name, record.system),
         "remark": REMARKS.get(record.variant.partition(":")[0], "unknown data: not comparable"),
         "headline": _scores(task, record, of_classes=False),
         "by_class": _scores(task, record, of_classes=True),
@@ -107,9 +107,11 @@ def _scores(task: Task, record: RunRecord, of_classes: bool) -> Table | None:
     """The scores of all classes together, the main one first, or a table of class by kind of score."""
     keyed = {key: class_of(task, record.protocol, key) for key in record.scores}
     if not of_classes:
-        keys = sorted((key for key in keyed if keyed[key] is None), key=lambda k: (k != task.main_score, not task.is_shown(k)))
+        whole = [key for key, found in keyed.items() if found is None]
+        keys = sorted(whole, key=lambda key: (key != task.main_score, not task.is_shown(key)))
         columns = [Column("Score"), Column("Value", number=True, falls=True)]
-        rows = [[Cell(key, chips=("main score",) * (key == task.main_score)), _score(record.scores, key)] for key in keys]
+        mark = {task.main_score: ("main score",)}
+        rows = [[Cell(key, chips=mark.get(key, ())), _score(record.scores, key)] for key in keys]
         return Table("Scores", columns, rows, tools=False)
     families = list(dict.fromkeys(found[0] for found in keyed.values() if found))
     classes = list(dict.fromkeys(found[1] for found in keyed.values() if found))

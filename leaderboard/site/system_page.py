@@ -1,13 +1,13 @@
 """A system's page: the facts of its card, published scores, and its runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmark.published import PublishedRow
 from benchmark.registry import Task
+from leaderboard.boards import Board
 from leaderboard.site.entries import Site, page
 from leaderboard.site.published_tables import published_tables
 from leaderboard.site.task_page import runs_table
@@ -15,15 +15,18 @@ from leaderboard.site.task_page import runs_table
 
 def system_names(site: Site, task: Task) -> list[str]:
     """The systems that have a page: those with a recipe, and those with a run."""
-    return list(dict.fromkeys([*task.systems, *(e.record.system for e in site.entries if e.record.task == task.name)]))
+    return list(
+        dict.fromkeys([*task.systems, *(e.run.record.system for e in site.entries if e.run.record.task == task.name)])
+    )
 
 
-def system_context(site: Site, task: Task, system: str, published: Sequence[PublishedRow]) -> dict[str, Any]:
+def system_context(site: Site, board: Board, system: str) -> dict[str, Any]:
     """What the system's page shows."""
+    task = board.task
     recipe = task.systems.get(system)
     text = "" if recipe is None else recipe.read_text(encoding="utf-8")
     content: Mapping[str, Any] = yaml.safe_load(text) if text else {}
-    paths = [e.run.path for e in site.entries if (e.record.task, e.record.system) == (task.name, system)]
+    paths = [e.run.path for e in site.entries if (e.run.record.task, e.run.record.system) == (task.name, system)]
     others = [name for name in _same_citation(task, content.get("citation")) if name != system]
     return {
         "task": task,
@@ -36,7 +39,7 @@ def system_context(site: Site, task: Task, system: str, published: Sequence[Publ
         "recipe": text,
         "recipe_path": "" if recipe is None else f"tasks/{task.folder.name}/systems/{recipe.name}",
         "variants": [(name, page("systems", task.name, name)) for name in others],
-        "published": published_tables(task, [row for row in published if row.system == system]),
+        "published": published_tables(task, [row for row in board.published if row.system == system]),
         "runs": runs_table(site, task, paths),
         "run_command": f"make bench TASK={task.name} SYSTEM={system}" if recipe else "",
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leaderboard.results import Score
 
-NOTHING = "–"  # noqa: RUF001: a dash for a cell without a value
+NOTHING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)

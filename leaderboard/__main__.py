@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
-    text = "Copy a run's record into leaderboard/records."
+    text = "Copy a run's record and predictions into leaderboard/records."
     sub = commands.add_parser("submit", help=text, description=text, parents=[shared], allow_abbrev=False)
     sub.add_argument("run", metavar="RUN", help=RUN)
     sub.set_defaults(command=submit_runs)
@@ -92,7 +92,7 @@ def write_tables(arguments: argparse.Namespace) -> None:
     committed, left_out = load_runs(RECORDS, "*.json", "leaderboard/records/")
     local, left_out_too = load_runs(runs_root(), "*/*/*/record.json")
     for line in [*left_out, *left_out_too]:
-        sys.stderr.write(f"warning: {line}\n")
+        warn(line)
     boards = [_board(task, committed) for task in all_tasks().values()]
     for board in boards:
         _write(arguments.out / f"{board.task.name}.md", render(board, local=False))
@@ -124,7 +124,7 @@ def _write_local(boards: Sequence[Board]) -> None:
 
 def submit_runs(arguments: argparse.Namespace) -> None:
     """`submit`."""
-    for path in submit(runs_root(), arguments.run, RECORDS):
+    for path in submit(runs_root(), arguments.run, RECORDS, warn):
         sys.stdout.write(f"{_shown(path)}\n")
     sys.stdout.write("next: make leaderboard, then commit leaderboard and README.md\n")
 
@@ -146,6 +146,11 @@ def compare_runs(arguments: argparse.Namespace) -> None:
         sys.stdout.write(json.dumps(found.as_dict(), allow_nan=False) + "\n")
         return
     print_comparison(Console(width=None if sys.stdout.isatty() else 140), found)
+
+
+def warn(line: str) -> None:
+    """A warning on standard error."""
+    sys.stderr.write(f"warning: {line}\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,8 +18,8 @@ from benchmark.metrics.measures import Draws, Floats
 FEWEST_SEEDS = 3
 RANDOM_SEED = 2018
 TAILS = (2.5, 97.5)
-BLOCK = 2_000_000
-"""Draws that are made at a time: 16 MB of them stay near the processor."""
+BLOCK = 100_000
+"""Draws made at a time: what is computed from them should stay near the processor."""
 
 Score = Callable[[Mapping[str, Draws]], Floats]
 """The score of a seed `(resamples,)` for draws of each fold's clips, NaN where it is undefined."""

@@ -8,22 +8,22 @@ from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 from leaderboard.boards import Board, Row, class_keys
+from leaderboard.bootstrap import Estimate
 from leaderboard.markdown import NONE, bold_best, code, escape, fraction, markdown_table
-from leaderboard.published_tables import published_score, published_tables, source_names
+from leaderboard.published_tables import ROLE_MARKS, published_score, published_tables, source_names
 from leaderboard.results import Result, Score, TableKey
-from leaderboard.statistics import Estimate, RowStatistics
 
 LEGEND = """\
 A score is the mean over the protocol's folds, then over seeds, with ± the sample standard deviation from two seeds on;
 fold columns show the main score. `undefined`: there is no value for the scored clips. `incomplete`: runs of some folds
 are missing, so there is no mean.
 
-The interval holds 95 % of the scores of 1,000 resamples, with what is named under `resampled` drawn with replacement;
-`clips only`: there are fewer than three seeds, so it says nothing about how much a seed changes the score. `#`: the
-place and, in brackets, the places taken in 95 % of the resamples. `to official baseline`: the difference on the same
-clips, and its interval; `p (Holm)`: how probable one as large is if there is none, corrected for all comparisons of the
-table. `to published`: the difference to the published score of the same system, given where data, protocol and split
-are the same; `selected`: there the scored data chose.
+The interval holds 95 % of the scores of 1,000 resamples: clips are drawn with replacement, those that were recorded
+together as one (`by …` says what they share), and from three seeds on the seeds too; `clips only` says nothing about
+how much a seed changes the score. `#`: the place and, in brackets, the places taken in 95 % of the resamples. `to
+official baseline`: the difference on the same clips, with its interval; `p (Holm)`: how probable one as large is if
+there is none, corrected for all comparisons of the table. `to published`: the difference to the published score of the
+same system, given where data, protocol and split are the same; `selected`: there the scored data chose.
 
 Selection: what chose the weights. MACs: multiply-accumulates of one forward pass on one clip. Train: time summed over
 folds, mean over seeds. A commit that ends in + had uncommitted changes."""
@@ -45,7 +45,7 @@ def render(board: Board, local: bool) -> str:
     about = LEGEND if board.tables else (NO_RUN if local else NO_RECORD).format(task=task.name)
     lines = [f"# {escape(task.title)}: {kind}", ""]
     lines += [f"Made by `make leaderboard` from {source} and `tasks/{task.folder.name}/published.csv`.", ""]
-    lines += [f"Main score: `{task.main_score}`. Scores are fractions; larger is better.", ""]
+    lines += [f"Main score: `{task.main_score}`. Scores are fractions; larger is better. [All tasks](README.md).", ""]
     lines += ["## Runs of this suite", "", about, ""]
     for key, rows in board.tables.items():
         lines += _result_tables(board, key, rows)
@@ -98,14 +98,15 @@ def _ranking(board: Board, rows: Sequence[Row]) -> list[str]:
     """Who is best, and how sure that is; differences have columns where there is one."""
     to_baseline = any(row.statistics.to_baseline for row in rows)
     to_published = any(row.published for row in rows)
-    sources = source_names(board.published)
+    several_ranked = sum(row.statistics.rank is not None for row in rows) > 1
+    sources, official = source_names(board.published), board.task.official_systems
     lines = []
     for place, row in enumerate(rows, 1):
         result, statistics, published = row
-        value, score = board.value(row), result.scores.get(board.task.main_score)
+        score = result.scores.get(board.task.main_score)
         cells = {
-            "#": _rank_cell(place, statistics),
-            "system": result.system,
+            "#": _rank_cell(place, statistics.rank if several_ranked else None),
+            "system": result.system + (ROLE_MARKS["baseline"] if result.system in official else ""),
             board.task.main_score: score_cell(score) if score else NONE if result.complete else "incomplete",
             "95 % interval": interval_cell(statistics.interval),
             "resampled": statistics.resampled or NONE,
@@ -115,19 +116,17 @@ def _ranking(board: Board, rows: Sequence[Row]) -> list[str]:
             cells["to official baseline"] = difference_cell(difference.estimate) if difference else NONE
             cells["p (Holm)"] = fraction(difference.p_holm) if difference else NONE
         if to_published:
-            known = published is not None and value is not None
-            cells["to published"] = fraction(value - published.value, "+") if known else NONE
-            cells["published"] = _published_cell(published, sources) if known else NONE
+            cells |= _published_cells(board.value(row), published, sources)
         cells["seeds"] = str(len(result.seeds))
         cells["folds"] = f"{result.found_folds}/{len(result.folds)}" + ("" if result.complete else " incomplete")
         lines.append({**cells, "selection": _distinct(result.records, lambda record: record.selection)})
     return markdown_table(lines)
 
 
-def _rank_cell(place: int, statistics: RowStatistics) -> str:
-    if statistics.rank is None:
+def _rank_cell(place: int, rank: tuple[int, int] | None) -> str:
+    if rank is None:
         return str(place)
-    low, high = statistics.rank
+    low, high = rank
     return f"{place} ({low})" if low == high else f"{place} ({low}-{high})"
 
 
@@ -149,9 +148,12 @@ def difference_cell(difference: Estimate) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _published_cell(row: PublishedRow, sources: Mapping[str, str]) -> str:
+def _published_cells(value: float | None, row: PublishedRow | None, sources: Mapping[str, str]) -> dict[str, str]:
+    if value is None or row is None:
+        return {"to published": NONE, "published": NONE}
     selected = ", selected" if row.selection == "test" else ""
-    return f"{published_score(row)} ({sources[row.source]}, {row.table}{selected})"
+    place = f"{sources[row.source]}, {row.table}{selected}"
+    return {"to published": fraction(value - row.value, "+"), "published": f"{published_score(row)} ({place})"}
 
 
 def _score_columns(task: Task, results: Sequence[Result]) -> list[str]:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from helpers import make_record
-from pages import put, put_folds, tables
+from pages import put, put_folds, put_scored, tables
 
 import leaderboard.__main__ as command_line
 from benchmark.records import write_json
@@ -100,10 +100,27 @@ def test_local_runs_never_enter_the_committed_table(folders):
 def test_the_same_input_gives_the_same_bytes(folders):
     put_folds(folders / "runs", dict.fromkeys("123", 0.5))
     put_folds(folders / "runs", dict.fromkeys("123", 0.5), group="other")
+    put_scored(folders / "runs", 15, system="cnn4", group="scored")
+    put_scored(folders / "runs", 16, group="better")
     write(folders)
     before = contents(folders / "out"), contents(folders / "runs" / "leaderboard")
     write(folders)
     assert (contents(folders / "out"), contents(folders / "runs" / "leaderboard")) == before
+
+
+def test_rows_have_intervals_where_there_are_predictions_and_say_so_where_not(folders):
+    put_scored(folders / "runs", 15, system="cnn4", group="scored")
+    put_scored(folders / "runs", 16, group="better")
+    (folders / "runs" / "esc" / "cnn4" / "scored-3" / "predictions.npz").unlink()
+    assert write(folders) == 0
+    text = (folders / "runs" / "leaderboard" / "esc.md").read_text()
+    better, scored = tables(text)["full, esc10-5-fold"][0]
+    low, high = map(float, better["95 % interval"].split(" to "))
+    # Of 100 clips 80 are right: a binomial deviation of sqrt(0.8 * 0.2 / 100) = 0.04, and 1.96 of them on each side.
+    assert abs(low - 0.722) < 0.02 and abs(high - 0.878) < 0.02
+    assert (better["resampled"], scored["95 % interval"], scored["resampled"]) == ("clips only", "-", "-")
+    assert "2. cnn4, group scored; no interval: " in text
+    assert "0.800 (0." in (folders / "runs" / "leaderboard" / "README.md").read_text()
 
 
 def test_a_page_does_not_outlive_its_runs(folders):

@@ -6,8 +6,9 @@ from pages import BAD, LODO, published, put, tables
 from benchmark.registry import get_task
 from leaderboard import boards, load_runs
 from leaderboard.boards import make_board
+from leaderboard.bootstrap import Estimate
 from leaderboard.overview import readme_block, render_overview
-from leaderboard.statistics import Estimate, RowStatistics
+from leaderboard.statistics import RowStatistics
 
 FULL = "full: all official data"
 MINI = "mini: pipeline check on synthetic data, not comparable with any published score"

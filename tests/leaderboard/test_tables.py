@@ -6,7 +6,8 @@ from pages import BAD, LODO, published, put, put_folds, tables
 from benchmark.registry import get_task
 from leaderboard import boards, load_runs
 from leaderboard.boards import make_board
-from leaderboard.statistics import Difference, Estimate, RowStatistics
+from leaderboard.bootstrap import Estimate
+from leaderboard.statistics import Difference, RowStatistics
 from leaderboard.tables import render
 
 
@@ -182,6 +183,7 @@ def test_intervals_ranks_and_differences_have_cells(tmp_path, statistics):
     better, baseline, old = tables(page(tmp_path))["full, random-3-fold"][0]
     assert (better["#"], better["95 % interval"], better["resampled"]) == ("1 (1-2)", "0.650 to 0.750", "clips only")
     assert (better["to official baseline"], better["p (Holm)"]) == ("+0.100 (-0.020 to +0.220)", "0.120")
+    assert baseline["system"] == "bulbul (official baseline)"
     assert (baseline["#"], baseline["resampled"]) == ("2 (2)", "clips and seeds")
     assert (baseline["to official baseline"], baseline["p (Holm)"]) == ("-", "-")
     assert (old["#"], old["auc"], old["95 % interval"], old["resampled"]) == ("3", "0.500", "-", "-")

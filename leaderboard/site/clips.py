@@ -109,10 +109,11 @@ def _about(found: Predictions, row: int, classes: Sequence[str], frames: Frames 
     """What is annotated and what was found."""
     target, probabilities = np.nan_to_num(found.target[row]), np.nan_to_num(found.probabilities[row])
     likely = np.argsort(-probabilities, kind="stable")[:MOST_LABELS].tolist()
-    about = {
+    about: dict[str, Any] = {
         "name": str(found.clip_id[row]),
-        "labels": [classes[place] for place in np.flatnonzero(target >= 0.5)],
+        "labels": [classes[place] for place in np.flatnonzero(target >= 0.5).tolist()],
         "guesses": [[classes[place], round(float(probabilities[place]), 4)] for place in likely],
+        "lanes": None,
     }
     if found.events is not None and found.reference_events is not None:
         about["lanes"] = _lanes(found.reference_events[row], found.events[row], classes, frames)

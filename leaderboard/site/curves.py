@@ -93,7 +93,7 @@ def detection_curves(found: Predictions, classes: Sequence[str]) -> list[dict[st
 
     Curves of classes with both kinds of clips only, those with most positive clips first.
     """
-    rows = found.rows
+    rows = np.arange(len(found.clip_id))
     if found.target.shape[1] == 1:
         groups = dict.fromkeys(found.group.tolist())
         parts = {group: (rows[found.group == group], 0) for group in groups} if len(groups) > 1 else {}

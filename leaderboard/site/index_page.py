@@ -36,34 +36,30 @@ def index_context(site: Site, boards: Sequence[Board]) -> dict[str, Any]:
 def _tasks(boards: Sequence[Board]) -> Table:
     columns = [
         Column("Task"),
-        Column("What"),
         Column("Main score"),
         Column("Best here", number=True),
-        Column("System"),
-        Column("On"),
         Column("Best published", "If possible not selected on the scored data", number=True),
-        Column("System, split"),
-        Column("Results", number=True),
+        Column("Results here", number=True),
     ]
     return Table("Tasks", columns, [_task_cells(board) for board in boards], tools=False)
 
 
 def _task_cells(board: Board) -> list[Cell]:
     task, best, top = board.task, _best(board), _best_published(board)
-    nothing, number = Cell(NOTHING, order=math.inf), sum(map(len, board.tables.values()))
-    here = [nothing, Cell("no run yet"), Cell(NOTHING)]
+    here, printed = Cell(NOTHING, note="no run yet"), Cell(NOTHING)
     if best:
         key, row = best
         of_fold = "" if row.result.complete else f", fold {folds_text(row.result)}"
-        system = Cell(row.result.system, link=page("systems", task.name, row.result.system))
-        here = [replace(main_cell(task, row), interval=None), system, Cell(f"{key.variant}, {key.protocol}{of_fold}")]
+        note = f"{row.result.system}; {key.variant}, {key.protocol}{of_fold}"
+        here = replace(main_cell(task, row), interval=None, note=note)
+    if top:
+        printed = Cell(published_score(top), note=f"{top.system}; {top.split}", hint=f"{top.source}, {top.table}")
+    number = sum(map(len, board.tables.values()))
     return [
-        Cell(task.name, link=f"tasks/{task.name}.html"),
-        Cell(task.title),
+        Cell(task.name, link=f"tasks/{task.name}.html", note=task.title),
         Cell(task.main_score),
-        *here,
-        Cell(published_score(top), order=top.value, hint=f"{top.source}, {top.table}") if top else nothing,
-        Cell(f"{top.system}, {top.split}") if top else Cell(NOTHING),
+        here,
+        printed,
         number_cell(number, str(number)),
     ]
 

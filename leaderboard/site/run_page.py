@@ -141,7 +141,7 @@ def _facts(record: RunRecord) -> dict[str, str]:
         "Left out": "; ".join([*skipped, *([f"and {more} more"] if more > 0 else [])]),
         "Protocol": f"{record.protocol}, fold {record.fold}",
         "Seed": str(record.seed),
-        "Scale": "" if record.scale == 1 else f"{record.scale:g} of the recipe's steps",
+        "Scale": "" if record.scale == 1 else f"{record.scale:g} times the recipe's steps",
         "Weights selected by": record.selection,
         "Parameters": f"{record.parameters:,}",
         "MACs a clip": f"{record.macs:,}",

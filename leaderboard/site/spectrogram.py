@@ -56,7 +56,8 @@ def write_flac(path: Path, waveform: NDArray[np.float32], rate: int) -> None:
 def _bands(rate: int) -> NDArray[Any]:
     """Triangles of equal width in mel, `(frequencies, bands)`."""
     places = _mel(np.fft.rfftfreq(FRAME, 1 / rate)) / _mel(rate / 2) * (BANDS + 1)
-    return np.maximum(0, 1 - np.abs(places[:, np.newaxis] - np.arange(1, BANDS + 1)))
+    bands: NDArray[Any] = np.maximum(0.0, 1 - np.abs(places[:, np.newaxis] - np.arange(1, BANDS + 1)))
+    return bands
 
 
 def _mel(frequency: Any) -> Any:

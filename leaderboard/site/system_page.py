@@ -1,6 +1,7 @@
 """A system's page: the facts of its card, published scores, and its runs."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ def system_context(site: Site, board: Board, system: str) -> dict[str, Any]:
     """What the system's page shows."""
     task = board.task
     recipe = task.systems.get(system)
-    text = "" if recipe is None else recipe.read_text(encoding="utf-8")
-    content: Mapping[str, Any] = yaml.safe_load(text) if text else {}
+    text, content = ("", {}) if recipe is None else _read(recipe)
     paths = [e.run.path for e in site.entries if (e.run.record.task, e.run.record.system) == (task.name, system)]
     others = [name for name in _same_citation(task, content.get("citation")) if name != system]
     return {
@@ -59,8 +59,11 @@ def _same_citation(task: Task, citation: object) -> list[str]:
     """Systems of the task that are from the same source."""
     if not isinstance(citation, str) or citation.startswith("none"):
         return []
-    return [name for name, path in task.systems.items() if _citation(path) == citation]
+    return [name for name, path in task.systems.items() if _read(path)[1].get("citation") == citation]
 
 
-def _citation(path: Path) -> object:
-    return yaml.safe_load(path.read_text(encoding="utf-8")).get("citation")
+@cache
+def _read(recipe: Path) -> tuple[str, Mapping[str, Any]]:
+    """A recipe's text and what it says."""
+    text = recipe.read_text(encoding="utf-8")
+    return text, yaml.safe_load(text)

@@ -26,6 +26,7 @@ class Cell:
         text: What it shows.
         order: What it is sorted by, a number or a text; empty: what it shows. Cells without a value have infinity.
         link: Page it leads to, from the site's root.
+        note: A second, smaller line.
         hint: A remark for those who want to know more.
         chips: Short words beside the text.
         interval: Drawn beside the text.
@@ -34,6 +35,7 @@ class Cell:
     text: str
     order: float | str = ""
     link: str = ""
+    note: str = ""
     hint: str = ""
     chips: tuple[str, ...] = ()
     interval: Interval | None = None

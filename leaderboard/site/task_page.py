@@ -190,7 +190,7 @@ def _by_class(task: Task, protocol: str, results: Sequence[Result]) -> dict[str,
 
 
 def class_of(task: Task, protocol: str, key: str) -> tuple[str, str] | None:
-    """The kind of score and the class that a key is about; keys may name a class by its number, as `1` of `1_engine`."""
+    """The kind of score and the class that a key is about, which it may name by its number, as `1` of `1_engine`."""
     classes = task.classes_of(protocol)
     for name in classes:
         if key.endswith(f"/{name}"):

@@ -152,10 +152,10 @@
           ...(key === "roc" ? [{ type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], line: { width: 1, dash: "dot", color: style("--quiet") }, hoverinfo: "skip", showlegend: false }] : []),
         ],
         layout: {
-          height: 420,
+          height: 360 + 24 * Math.ceil(data.length / 2),
           xaxis: { title: { text: across }, range: [0, 1.005] },
           yaxis: { title: { text: up }, range: [0, 1.02] },
-          legend: { title: { text: data.length > 1 ? label : "" } },
+          legend: { orientation: "h", y: -0.2, title: { text: `${label}  ` } },
           showlegend: true,
         },
       }),

@@ -15,11 +15,11 @@
 
   for (const table of tables) {
     const heads = [...table.tHead.rows[0].cells];
-    const long = table.tBodies[0].rows.length > 100;
+    const long = table.tBodies[0].rows.length > 40;
     const grid = new DataTable(table, {
       autoWidth: false,
       paging: long,
-      pageLength: 100,
+      pageLength: 25,
       order: [],
       layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: long ? "paging" : null },
       columns: heads.map((head) => ({
@@ -28,6 +28,7 @@
       })),
     });
     const tools = table.closest(".table-box").querySelector(".tools");
+    if (!tools) continue;
     const count = tools.querySelector(".count");
     const search = tools.querySelector("[data-search]");
     const filters = [...tools.querySelectorAll("[data-filter]")];

@@ -23,7 +23,7 @@ REGISTRY ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench data test test-all lint leaderboard submit perf clean
+.PHONY: help setup bench data test test-all lint leaderboard site submit perf clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ lint: setup  ## ruff and mypy
 
 leaderboard: setup  ## write leaderboard/tables (committed records) and runs/leaderboard (your runs)
 	@$(PY) -m leaderboard
+
+site: setup  ## write a static site of the committed records and your runs: runs/site/index.html [ARGS]
+	@$(PY) -m leaderboard site $(ARGS)
 
 submit: setup  ## put a finished run on real data into leaderboard/records: RUN=…
 	@test -n "$(RUN)" || { echo "error: say which run, e.g. make submit RUN=last" >&2; exit 2; }

@@ -59,14 +59,14 @@ class Site:
     def board(self, task: Task, published: Sequence[PublishedRow]) -> Board:
         """The task's results of both origins, each of one origin, those together that may share a table.
 
-        A committed result that is among the user's, run by run, is not shown a second time.
+        A result of the user's that is committed, run by run, is not shown a second time.
         """
         own, committed = group_results(task, self.own), group_results(task, self.committed)
         tables = {}
         for key in group_results(task, [*self.own, *self.committed]):
-            mine = own.get(key, [])
-            known = {self._pages_of(result) for result in mine}
-            both = [*mine, *(result for result in committed.get(key, []) if self._pages_of(result) not in known)]
+            both = list(committed.get(key, []))
+            known = {self._pages_of(result) for result in both}
+            both += [result for result in own.get(key, []) if self._pages_of(result) not in known]
             both.sort(key=lambda result: _rank(result, task.main_score))
             rows = [Row(*found, None) for found in zip(both, table_statistics(task, both), strict=True)]
             tables[key] = [row._replace(published=counterpart(task, key, row, published)) for row in rows]

@@ -83,14 +83,17 @@ def _section(site: Site, task: Task, place: int, key: TableKey, rows: Sequence[R
 def describe(key: TableKey) -> tuple[str, list[str]]:
     """A table's title, and what keeps its results apart from others."""
     kind = key.variant.partition(":")[0]
+    title = f"{key.variant} data, {key.protocol}"
     remarks = [REMARKS.get(kind, "unknown data: not comparable")]
     if key.fingerprint and key.fingerprint not in key.variant:
         remarks.append(f"data {key.fingerprint}")
     if key.scale != 1:
+        title += f", scale {key.scale:g}"
         remarks.append(f"scale {key.scale:g}, not the whole recipe: not comparable")
     if key.selected_on_test:
-        remarks.append("weights selected on the scored data")
-    return f"{key.variant} data, {key.protocol}", remarks
+        title += ", selected on the scored data"
+        remarks.append("weights selected on the scored data: optimistic")
+    return title, remarks
 
 
 def _folds_table(task: Task, title: str, results: Sequence[Result]) -> Table:

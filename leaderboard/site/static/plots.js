@@ -3,6 +3,7 @@
 (() => {
   // Okabe and Ito: told apart by people with any colour vision.
   const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f", "#7f7f7f", "#6a51a3", "#b2182b"];
+  const BRIGHT = ["#56b4e9", "#f08a4b", "#3cc79a", "#e79ac4", "#f0bd45", "#8ea6ff", "#c9a85c", "#b5bcc4", "#b39ddb", "#ef8a8a"];
   const SHOWN = 10;
   // Plotly reads some html in texts.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -34,7 +35,7 @@
             x: mine.map((point) => point[choice]),
             y: mine.map((point) => point.score),
             text: mine.map((point) => short(point.name)),
-            textposition: mine.map((_, place) => (place % 2 ? "bottom center" : "top center")),
+            textposition: "middle right",
             marker: { size: 10, symbol: origin === "committed" ? "diamond" : "circle" },
             error_y: { type: "data", array: ends(1, 1), arrayminus: ends(0, -1), thickness: 1.2, width: 3 },
             hovertemplate: mine.map((p) => `${plain(p.name)}<br>${plain(data.score)} ${digits(p.score)}<br>${p[choice].toLocaleString("en")}<extra></extra>`),
@@ -47,6 +48,7 @@
             height: 380,
             xaxis: { type: "log", title: { text: plain(data.costs[choice]) }, exponentformat: "SI", dtick: spansDecades(points.map((p) => p[choice])) ? 1 : undefined },
             yaxis: { title: { text: plain(data.score) } },
+            legend: { orientation: "h", y: -0.22 },
             showlegend: origins.length > 1,
           },
         };
@@ -101,11 +103,22 @@
       customdata: rows.map((row) => columns.map((column) => `${short(row, 40)} → ${short(column, 40)}`)),
       hovertemplate: "%{customdata}<br>%{z:.4~g}<extra></extra>",
       colorbar: { thickness: 10, outlinewidth: 0, len: 0.9 },
-      ...(fits ? { text: values.map((row) => row.map((value) => (value === null ? "" : write(value)))), texttemplate: "%{text}", textfont: { size: 11 } } : {}),
     };
-    const size = Math.max(220, 110 + rows.length * (rows.length > 20 ? 16 : 26));
+    const most = top ?? Math.max(1, ...values.flat());
+    const cells = values.flatMap((row, y) => row.map((value, x) => ({ x, y, value }))).filter(({ value }) => fits && value !== null);
+    const texts = {
+      type: "scatter",
+      mode: "text",
+      x: cells.map(({ x }) => x),
+      y: cells.map(({ y }) => y),
+      text: cells.map(({ value }) => write(value)),
+      textfont: { size: 11, color: cells.map(({ value }) => style(value / most > 0.55 ? "--on-shade" : "--ink")) },
+      hoverinfo: "skip",
+      showlegend: false,
+    };
+    const size = 110 + rows.length * (rows.length > 20 ? 16 : 28);
     return {
-      traces: [trace],
+      traces: [trace, texts],
       layout: {
         height: size + 60,
         xaxis: { ...names(columns), tickangle: columns.length > 4 ? -45 : 0, title: { text: across }, showgrid: false, zeroline: false },
@@ -163,6 +176,8 @@
     };
   }
 
+  const apart = (axis) => (axis?.title ? { ...axis, title: { ...axis.title, standoff: 12 } } : axis);
+
   function themed(layout, width) {
     const ink = style("--ink");
     const axis = { gridcolor: style("--line"), linecolor: style("--line"), zerolinecolor: style("--line"), tickcolor: style("--line"), automargin: true };
@@ -173,11 +188,11 @@
       margin: { l: 56, r: narrow ? 8 : 16, t: 12, b: 48 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
-      colorway: COLOURS,
+      colorway: document.documentElement.classList.contains("dark") ? BRIGHT : COLOURS,
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
       hoverlabel: { bgcolor: style("--raised"), bordercolor: style("--line"), font: { color: ink }, namelength: -1 },
-      xaxis: { ...axis, ...layout.xaxis },
-      yaxis: { ...axis, ...layout.yaxis },
+      xaxis: { ...axis, ...apart(layout.xaxis) },
+      yaxis: { ...axis, ...apart(layout.yaxis) },
       legend: { ...layout.legend, ...(narrow ? { orientation: "h", y: -0.25 } : {}) },
     };
   }

@@ -1,4 +1,4 @@
-"""The command line: `python -m leaderboard [--out DIR]`, `… submit RUN`, `… compare A B` and `… dashboard`.
+"""The command line: `python -m leaderboard [--out DIR]`, `… submit RUN`, `… compare A B`, `… site`, `… dashboard`.
 
 Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong; 3 interrupted.
 """
@@ -81,6 +81,14 @@ def build_parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("dashboard", help=text, description=text, parents=[shared], allow_abbrev=False)
     sub.add_argument("--dry-run", action="store_true", help="print its definition as JSON, and send nothing")
     sub.set_defaults(command=write_dashboard)
+    text = "Write a static site of the committed records and your runs."
+    sub = commands.add_parser("site", help=text, description=text, parents=[shared], allow_abbrev=False)
+    # The tables' own --out has a default, which a subparser's default under the same name would replace.
+    sub.add_argument(
+        "--out", type=Path, dest="site", metavar="DIR", help="where it goes (default: site/ in the runs folder)"
+    )
+    sub.add_argument("--audio", action="store_true", help="copy the sound of example clips, that of real data too")
+    sub.set_defaults(command=make_site)
     return parser
 
 
@@ -124,6 +132,16 @@ def submit_runs(arguments: argparse.Namespace) -> None:
     for path in submit(runs_root(), arguments.run, RECORDS, warn):
         sys.stdout.write(f"{_shown(path)}\n")
     sys.stdout.write("next: make leaderboard, then commit leaderboard and README.md\n")
+
+
+def make_site(arguments: argparse.Namespace) -> None:
+    """`site`."""
+    from leaderboard.site.build import write_site
+
+    out = arguments.site or runs_root() / "site"
+    for line in write_site(out, RECORDS, runs_root(), arguments.audio):
+        warn(line)
+    sys.stdout.write(f"{_shown(out / 'index.html')}\n")
 
 
 def compare_runs(arguments: argparse.Namespace) -> None:

@@ -25,7 +25,8 @@ Scores = dict[str, float | None]
 FILE = "predictions.npz"
 KINDS = {"clip_id": "U", "group": "U", "target": "fiu", "probabilities": "fiu"}
 EVENTS = ("events", "reference_events")
-OPTIONAL = ("cluster", "decision")
+OPTIONAL = {"cluster": "U", "decision": "iu"}
+TABLES = ("target", "probabilities")
 CONDITION = "condition/"
 
 
@@ -113,12 +114,22 @@ def read_predictions(path: Path) -> Predictions:
         what = error.strerror if isinstance(error, OSError) and error.strerror else "not a file of predictions"
         raise InputError(f"cannot read: {what}", path, "repeat the run") from error
     clips = len(found.get("clip_id", ()))
-    kinds = KINDS | {name: "U" for name in found if name == "cluster" or name.startswith(CONDITION)}
+    kinds = KINDS | {name: known for name, known in OPTIONAL.items() if name in found}
+    kinds |= {name: "U" for name in found if name.startswith(CONDITION)}
     for name, known in kinds.items():
-        if name not in found or found[name].dtype.kind not in known or len(found[name]) != clips:
+        dimensions = 2 if name in TABLES else 1
+        proper = name in found and found[name].dtype.kind in known and found[name].ndim == dimensions
+        if not proper or len(found[name]) != clips:
             raise InputError(f"predictions without a proper {name!r}", path, "repeat the run")
+    if found["target"].shape != found["probabilities"].shape:
+        raise InputError("predictions and targets of different classes", path, "repeat the run")
+    if len(np.unique(found["clip_id"])) < clips:
+        raise InputError("predictions that name a clip twice", path, "repeat the run")
     conditions = {name.removeprefix(CONDITION): found[name] for name in found if name.startswith(CONDITION)}
-    events, annotated = (_lists(found[name], clips) if name in found else None for name in EVENTS)
+    try:
+        events, annotated = (_lists(found[name], clips) if name in found else None for name in EVENTS)
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError("predictions without proper events", path, "repeat the run") from error
     cluster, decision = (found.get(name) for name in OPTIONAL)
     clip_id, group, target, probabilities = (found[name] for name in KINDS)
     return Predictions(clip_id, group, target, probabilities, cluster, decision, events, annotated, conditions)

@@ -152,14 +152,17 @@ def read_record(path: Path) -> RunRecord:
     """
     content = read_json(path)
     while (schema := content.get("schema")) != SCHEMA:
-        if isinstance(schema, bool) or not isinstance(schema, int):
+        if not isinstance(schema, int):
             raise InputError(f"not a run record: its schema is {schema!r}", path)
         known = f"run record of schema {schema}; this version reads {SCHEMA}"
         if schema > SCHEMA:
             raise InputError(known, path, "update: a newer version of this suite has written it")
         if schema not in MIGRATIONS:
             raise InputError(known, path, "repeat the run")
-        content = MIGRATIONS[schema](content) | {"schema": schema + 1}
+        try:
+            content = MIGRATIONS[schema](content) | {"schema": schema + 1}
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"not a whole run record of schema {schema}: {error!r}", path) from error
     fields = {f.name: f for f in dataclasses.fields(RunRecord)}
     missing = [
         n

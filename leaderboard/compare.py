@@ -16,7 +16,7 @@ from benchmark.metrics.measures import Floats
 from benchmark.registry import get_task
 from leaderboard.bootstrap import Estimate, interval, p_value
 from leaderboard.pairs import NAMES, Side, join
-from leaderboard.scored import CLIPS_ONLY, Scored, draw, load, require_same_clips, what_was_drawn
+from leaderboard.scored import CLIPS_ONLY, Scored, draw, load, remarks, require_same_clips, what_was_drawn
 
 FEWEST_RESAMPLES = 100
 NO_EVIDENCE = "no evidence of a difference at this size: the interval holds 0"
@@ -132,11 +132,8 @@ def compare(root: Path, records: Path, a: str, b: str, key: str = "", resamples:
     of_seeds = np.stack([side.once() for side in sides], axis=1)
     drawn = draw(sides, resamples)
     defined = drawn.values[~np.isnan(drawn.values).any(axis=1)]
-    notes = list(pairs.notes)
     if not len(defined):
         raise InputError(f"{first.key} is undefined in every resample", remedy="compare on more clips")
-    if lost := resamples - len(defined):
-        notes.append(f"{first.key} is undefined in {lost} of {resamples} resamples, which are left out")
     whole, differences = of_seeds.mean(axis=0), of_seeds[:, 0] - of_seeds[:, 1]
     results = [_result(side, _estimate(whole[n], defined[:, n])) for n, side in enumerate(pairs.sides)]
     return Comparison(
@@ -158,7 +155,7 @@ def compare(root: Path, records: Path, a: str, b: str, key: str = "", resamples:
         folds=pairs.folds,
         seeds=tuple(SeedScores(seed, *of_seeds[place].tolist()) for place, seed in enumerate(pairs.seeds)),
         classes=_by_class(first, second, task.classes_of(record.protocol)),
-        notes=tuple(notes),
+        notes=(*pairs.notes, *remarks(task, drawn, drawn.values.sum(axis=1))),
     )
 
 
@@ -215,7 +212,7 @@ def print_comparison(console: Console, found: Comparison) -> None:
         seeds.add_row("A - B", *(f"{one.a - one.b:+.3f}" for one in found.seeds))
         console.print(seeds)
     classes = Table("class", box=box.SIMPLE_HEAD)
-    for column in ("A", "B", "clips only A has right", "only B"):
+    for column in ("A", "B", "A alone right", "B alone right"):
         classes.add_column(column, justify="right")
     for one in found.classes:
         scores = ("-" if value is None else f"{value:.3f}" for value in (one.a, one.b))

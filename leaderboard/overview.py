@@ -72,7 +72,9 @@ def readme_block(boards: Sequence[Board]) -> str:
     lines = [README_BEST, ""]
     lines += markdown_table([_best_cells(*place) for place in best]) or [NO_RESULT, ""]
     lines += [README_PUBLISHED, ""]
-    lines += markdown_table([_published_cells(board, row, row.source) for board, row in baselines])
+    lines += markdown_table(
+        [_published_cells(board, row, row.source) | {"system": row.system} for board, row in baselines]
+    )
     return "\n".join(lines)
 
 

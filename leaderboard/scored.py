@@ -20,6 +20,7 @@ from leaderboard import Run
 from leaderboard.bootstrap import draws_seeds, resample
 
 TOLERANCE = 1e-9
+FEWEST_CLUSTERS = 10
 CLIPS, CLIPS_ONLY = "seeds and clips", "clips only"
 
 
@@ -77,7 +78,11 @@ def load(task: Task, key: str, seeds: Mapping[int, Mapping[str, Run]]) -> Scored
         for fold, run in runs.items():
             found = read_predictions(run.predictions)
             found = found.take(np.argsort(found.clip_id))
-            measured: Measures = rescorer(found, task.classes_of(run.record.protocol))
+            classes = task.classes_of(run.record.protocol)
+            if found.target.shape[1] != len(classes):
+                what = f"predictions of {found.target.shape[1]} classes where there are {len(classes)}"
+                raise InputError(what, run.predictions, "repeat the run")
+            measured: Measures = rescorer(found, classes)
             _require_recorded(run, name, measured, len(found.clip_id))
             measures[seed][fold], right[seed][fold] = measured, what_is_right(found)
             first = clips.setdefault(fold, found)
@@ -168,6 +173,22 @@ def _numbered(names: NDArray[Any]) -> NDArray[np.int64]:
     """Numbers from 0 in place of names, in the order of their first appearance."""
     _, first, inverse = np.unique(names, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse]
+
+
+def remarks(task: Task, drawn: Drawn, values: Floats) -> list[str]:
+    """What a reader of an interval must know.
+
+    Args:
+        task: The task.
+        drawn: What it was made of.
+        values: The resampled scores that it is about `(resamples,)`.
+    """
+    found = []
+    if lost := int(np.isnan(values).sum()):
+        found.append(f"the score is undefined in {lost} of {len(values)} resamples, which are left out")
+    if drawn.clusters is not None and drawn.clusters < FEWEST_CLUSTERS:
+        found.append(f"the clips are of {drawn.clusters} {task.cluster}s only: the interval is too narrow")
+    return found
 
 
 def what_was_drawn(task: Task, seeds: int, clusters: int | None) -> str:

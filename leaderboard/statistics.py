@@ -1,6 +1,6 @@
 """How sure the scores of a table are: intervals, differences to the official baseline, and ranks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,7 @@ from benchmark.metrics.measures import Floats
 from benchmark.registry import Task
 from leaderboard.bootstrap import Estimate, holm, interval, p_value, rank_intervals
 from leaderboard.results import Result
-from leaderboard.scored import Drawn, Scored, draw, load, on_same_clips, what_was_drawn
-
-FEWEST_CLUSTERS = 10
+from leaderboard.scored import Scored, draw, load, on_same_clips, remarks, what_was_drawn
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def table_statistics(task: Task, results: Sequence[Result], resamples: int = 100
         ranks = _ranks(values) if places == ranked else {}
         differences = _differences(scored, values, baseline) if baseline in values else {}
         for place in places:
-            notes = [*_notes(task, drawn, values[place])]
+            notes = remarks(task, drawn, values[place])
             if place not in ranks:
                 notes.append("no rank: it scored other clips than most results")
             elif len(ranks) < sum(result.complete for result in results):
@@ -107,13 +105,6 @@ def _on_same_clips(scored: Mapping[int, Scored]) -> list[list[int]]:
 def _estimate(value: Floats, resampled: Floats) -> Estimate | None:
     defined = resampled[~np.isnan(resampled)]
     return Estimate(float(value.mean()), *interval(defined)) if len(defined) else None
-
-
-def _notes(task: Task, drawn: Drawn, values: Floats) -> Iterator[str]:
-    if lost := int(np.isnan(values).sum()):
-        yield f"the score is undefined in {lost} of {len(values)} resamples, which are left out"
-    if drawn.clusters is not None and drawn.clusters < FEWEST_CLUSTERS:
-        yield f"the clips are of {drawn.clusters} {task.cluster}s only: the interval is too narrow"
 
 
 def _ranks(values: Mapping[int, Floats]) -> dict[int, tuple[int, int]]:

@@ -2,58 +2,24 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from helpers import make_record
+from scipy import stats
 
 import leaderboard.__main__ as command_line
 from benchmark.errors import InputError
-from benchmark.metrics.measures import all_once
-from benchmark.predictions import Predictions
-from benchmark.records import write_json
+from benchmark.records import read_record
 from benchmark.registry import get_task
+from leaderboard import RECORDS
 from leaderboard.compare import NO_EVIDENCE, compare
 
 ESC = get_task("esc")
 PROTOCOL = "esc10-5-fold"
 CLIPS = 100
-
-
-def esc_predictions(right, order=None, cluster=None):
-    """Ten clips of each class; where `right` is not, the next class is decided for."""
-    right = np.asarray(right, dtype=bool)
-    target = np.arange(len(right)) % 10
-    found = Predictions(
-        clip_id=np.array([f"clip-{n:03}" for n in range(len(right))]),
-        group=np.full(len(right), "1"),
-        target=np.eye(10, dtype=np.float32)[target],
-        probabilities=np.full((len(right), 10), 0.1),
-        decision=np.where(right, target, (target + 1) % 10),
-        cluster=cluster,
-    )
-    return found if order is None else found.take(order)
-
-
-@pytest.fixture
-def runs(tmp_path):
-    """A function that leaves a run of `esc` with its predictions, and gives its folder."""
-
-    def put(group, right, seed=0, fold="1", order=None, cluster=None, **changes):
-        found = esc_predictions(right, order, cluster)
-        scores = all_once(ESC.load("rescorer")(found, ESC.classes_of(PROTOCOL)), len(found.clip_id))
-        name = changes.pop("id", f"{group}-{fold}-s{seed}")
-        fields = {"task": "esc", "protocol": PROTOCOL, "scores": scores, "group": group, "system": f"system-{group}"}
-        record = make_record(**(fields | {"id": name, "seed": seed, "fold": fold} | changes))
-        folder = tmp_path / "runs" / "esc" / record.system / name
-        write_json(folder / "record.json", dataclasses.asdict(record))
-        found.write(folder)
-        return folder
-
-    put.root = tmp_path / "runs"
-    return put
 
 
 def compare_runs(root, *words):
@@ -156,6 +122,98 @@ def test_another_score_of_the_record(runs):
     name = ESC.classes_of(PROTOCOL)[0]
     found = compare_runs(runs.root, "a", "b", f"accuracy/{name}")
     assert (found.a.score.value, found.b.score.value, found.difference.value) == pytest.approx((0.8, 0.7, 0.1))
+
+
+def test_classes_are_won_and_lost_by_the_clips_that_one_alone_has_right(runs):
+    a, b = first(100), first(100)
+    a[[3, 13, 4]] = False
+    b[[3, 5, 15, 25]] = False
+    runs("a", a)
+    runs("b", b)
+    found = {one.name: one for one in compare_runs(runs.root, "a", "b").classes}
+    names = ESC.classes_of(PROTOCOL)
+    assert list(found) == list(names)
+    assert dataclasses.astuple(found[names[3]]) == (names[3], 0.8, 0.9, 0, 1)
+    assert dataclasses.astuple(found[names[4]]) == (names[4], 0.9, 1.0, 0, 1)
+    assert dataclasses.astuple(found[names[5]]) == (names[5], 1.0, 0.7, 3, 0)
+    assert dataclasses.astuple(found[names[6]]) == (names[6], 1.0, 1.0, 0, 0)
+
+
+def test_clips_that_were_recorded_together_are_drawn_together(runs):
+    places = np.repeat(np.arange(20), 5).astype(str)
+    half = np.arange(CLIPS) % 10 < 5  # every other place is right as a whole
+    runs("a", half, cluster=places)
+    runs("b", first(0))  # of an older version, which did not say what was recorded together
+    runs("c", half)
+    together, alone = (compare_runs(runs.root, name, "b") for name in ("a", "c"))
+    assert (together.resampled, together.clusters) == ("clips only, by source", 20)
+    assert (alone.resampled, alone.clusters) == ("clips only", None)
+    widths = [one.difference.high - one.difference.low for one in (together, alone)]
+    assert widths == pytest.approx([2 * 1.96 * 0.5 / 20**0.5, 2 * 1.96 * 0.5 / 100**0.5], rel=0.2)
+
+
+def committed(runs, *groups):
+    """Their records as `submit` leaves them, and no runs."""
+    records = runs.root.parent / "records"
+    records.mkdir()
+    for file in runs.root.glob("*/*/*/record.json"):
+        record = read_record(file)
+        if record.group in groups:
+            target = records / f"{record.task}-{record.system}-{record.id}.json"
+            file.rename(target)
+            file.with_name("predictions.npz").rename(target.with_suffix(".npz"))
+    return records
+
+
+def test_committed_records_are_compared_like_runs(runs):
+    for fold in "12":
+        runs("a", first(80), fold=fold)
+        runs("b", first(70), fold=fold)
+    expected = compare_runs(runs.root, "a", "b")
+    records = committed(runs, "b")
+    assert compare_runs(runs.root, "a", "b") == expected
+    assert compare_runs(runs.root, "a", "esc-system-b") == expected
+    one = compare_runs(runs.root, "a", str(records / "esc-system-b-b-1-s0.json"))
+    assert (one.folds, one.b.score.value) == (("1",), 0.7)
+    with pytest.raises(InputError, match="no finished run is called 'esc-system-c'"):
+        compare_runs(runs.root, "a", "esc-system-c")
+
+
+def test_a_name_of_two_committed_results_is_refused(runs):
+    for group in "ab":
+        runs(group, first(80), system="cnn8")
+    committed(runs, "a", "b")
+    runs("c", first(80))
+    with pytest.raises(InputError, match=r"2 committed results are called 'esc-cnn8'[^$]*name a group: a, b"):
+        compare_runs(runs.root, "c", "esc-cnn8")
+
+
+def test_two_systems_on_real_audio_agree_with_scipy(tmp_path):
+    """ESC-10 as it is committed: accuracy is a ratio of sums over the sources of a fold, and the mean over folds."""
+    for file in RECORDS.glob("esc-cnn[48]-20261121-*"):
+        shutil.copy(file, tmp_path)
+    found = compare(tmp_path / "runs", tmp_path, "esc-cnn8", "esc-cnn4")
+    folds = []
+    for fold in "12345":
+        ((a,), (b,)) = (tmp_path.glob(f"esc-{name}-*-{fold}-s0.npz") for name in ("cnn8", "cnn4"))
+        with np.load(a) as ours, np.load(b) as theirs:
+            assert ours["clip_id"].tolist() == theirs["clip_id"].tolist()
+            source = np.unique([name.split("-")[1] for name in ours["clip_id"]], return_inverse=True)[1]
+            right = [file["probabilities"].argmax(1) == file["target"].argmax(1) for file in (ours, theirs)]
+        folds.append(np.stack([np.bincount(source), *(np.bincount(source, values) for values in right)]))
+
+    def difference(*sources):
+        parts = [fold[:, drawn].sum(axis=1) for fold, drawn in zip(folds, sources, strict=True)]
+        return np.mean([(a - b) / clips for clips, a, b in parts])
+
+    sources = [np.arange(fold.shape[1]) for fold in folds]
+    theirs = stats.bootstrap(
+        sources, difference, method="percentile", n_resamples=4000, vectorized=False, rng=np.random.default_rng(0)
+    )
+    assert found.difference.value == pytest.approx(difference(*sources), abs=1e-12)
+    assert (found.clips, found.clusters) == (400, sum(map(len, sources)))
+    interval = (found.difference.low, found.difference.high)
+    assert interval == pytest.approx(tuple(theirs.confidence_interval), abs=0.2 * theirs.standard_error)
 
 
 def test_resamples_without_a_score_are_left_out_and_counted(runs):
@@ -284,6 +342,9 @@ def test_the_screen_shows_what_it_must(runs, command):
     assert a[:4] == ["A", "[bold]x", "a", "0.810"] and b[:4] == ["B", "system-b", "b", "0.700"]
     assert difference[:4] == ["A", "-", "B", "+0.110"] and difference[-6:] == ["0.00333", "3", "/", "0", "/", "0"]
     assert "+0.120" in out  # of the last seed
+    # Clips 70 to 82 are three to four a class; three seeds: ten, eleven and twelve clips are won in all.
+    (sneeze,) = (line.split() for line in out.splitlines() if "Person sneeze" in line)
+    assert sneeze == ["Person", "sneeze", "0.800", "0.700", "3", "0"]
     assert "100 clips, 1 fold, 3 seeds; intervals and p: 300 resamples of seeds and clips" in out
     assert NO_EVIDENCE not in out and "clips only" not in out
     assert "note: folds 1 of 1, 2, 3, 4, 5" in out

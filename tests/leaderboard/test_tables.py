@@ -171,9 +171,9 @@ def test_a_mean_over_fewer_folds_says_so(tmp_path):
 
 
 def test_intervals_ranks_and_differences_have_cells(tmp_path, statistics):
-    put_folds(tmp_path, dict.fromkeys("123", 0.7), system="better", group="a")
+    put_folds(tmp_path, dict.fromkeys("123", 0.7), system="cnn8", group="a")
     put_folds(tmp_path, dict.fromkeys("123", 0.6), system="bulbul", group="b")
-    put_folds(tmp_path, dict.fromkeys("123", 0.5), system="old", group="c")
+    put_folds(tmp_path, dict.fromkeys("123", 0.5), system="cnn4", group="c")
     difference = Difference(Estimate(0.1, -0.02, 0.22), 0.06, 0.12)
     statistics(
         RowStatistics(Estimate(0.7, 0.6504, 0.7496), "clips only", difference, (1, 2), ""),
@@ -187,7 +187,7 @@ def test_intervals_ranks_and_differences_have_cells(tmp_path, statistics):
     assert (baseline["#"], baseline["resampled"]) == ("2 (2)", "clips and seeds")
     assert (baseline["to official baseline"], baseline["p (Holm)"]) == ("-", "-")
     assert (old["#"], old["auc"], old["95 % interval"], old["resampled"]) == ("3", "0.500", "-", "-")
-    assert "3. old, group c; no interval: &lt;predictions&gt; are missing" in page(tmp_path)
+    assert "3. cnn4, group c; no interval: &lt;predictions&gt; are missing" in page(tmp_path)
 
 
 def test_without_a_baseline_or_published_figures_there_are_no_columns_for_them(tmp_path):
@@ -262,6 +262,15 @@ def test_systems_go_down_where_there_are_more_of_them_than_classes(tmp_path):
                 scores={"accuracy": 0.5, "accuracy/Rain": value})  # fmt: skip
     rows = tables(page(tmp_path, task=esc))["full, esc10-5-fold"][2]
     assert rows == [{"system": "1 cnn8", "Rain": "0.500"}, {"system": "2 cnn8", "Rain": "**0.750**"}]
+
+
+def test_the_name_of_a_system_cannot_break_the_tables(tmp_path):
+    for fold in "12345":
+        put(tmp_path, id=fold, task="esc", protocol="esc10-5-fold", fold=fold, system="a|b\n<i>",
+            scores={"accuracy": 0.5, "accuracy/Rain": 0.5})  # fmt: skip
+    ranking, folds, classes, cost = tables(page(tmp_path, task=get_task("esc")))["full, esc10-5-fold"]
+    assert {rows[0]["system"] for rows in (ranking, folds, cost)} == {r"a\|b &lt;i&gt;"}
+    assert classes == [{"class": "Rain", r"1 a\|b &lt;i&gt;": "0.500"}]
 
 
 def test_numbered_classes_have_their_names(tmp_path):

@@ -1,7 +1,6 @@
 """Pictures of the site for the documents: `python docs/screenshots.py [SITE]`, with chromium and a site of some runs.
 
-The site is `runs/site` unless another is named; it needs a run of one class a clip and one of `sed`, with their data
-at hand: `make bench TASK=all && make site`.
+The site is `runs/site` unless another is named; it needs runs of `asc` and `sed`: `make bench TASK=all && make site`.
 """
 
 import shutil
@@ -25,7 +24,7 @@ def main() -> int:
     pages = {
         "site-index": (site / "index.html", "light", "main"),
         "site-task": (site / "tasks" / "esc.html", "light", "section.results"),
-        "site-run": (_with(site / "runs", 'data-kind="confusion"'), "light", "#curves"),
+        "site-run": (_with(site / "runs" / "asc", 'data-kind="confusion"'), "light", "#curves"),
         "site-events": (_with(site / "runs" / "sed", '"lanes": [{'), "dark", "#clips"),
     }
     with sync_playwright() as playwright:
@@ -44,10 +43,19 @@ def _with(folder: Path, text: str) -> Path:
 
 
 def _take(page: Page, place: str, out: Path) -> None:
-    """A picture of what is at a place of the page, once its plots are drawn; in 256 colours, to be small."""
-    page.locator(place).first.evaluate("element => scrollTo(0, element.getBoundingClientRect().top - 80)")
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(3000)
+    """A picture of what is at a place of the page, once its plots are drawn; in 256 colours, to be small.
+
+    Of clips the one with most events is shown.
+    """
+    if page.locator("div.clips").count():
+        events = page.evaluate(
+            "JSON.parse(document.querySelector('div.clips script').textContent)"
+            ".map((clip) => (clip.lanes ?? []).flatMap((lane) => [...lane.reference, ...lane.estimate]).length)"
+        )
+        page.locator("div.clips select").select_option(index=events.index(max(events)))
+    for _ in range(2):  # what is drawn above moves the place
+        page.locator(place).first.evaluate("place => scrollBy(0, place.getBoundingClientRect().top - 80)")
+        page.wait_for_timeout(2000)
     page.screenshot(path=out)
     Image.open(out).convert("RGB").quantize(256).save(out, optimize=True)
     sys.stdout.write(f"{out}\n")

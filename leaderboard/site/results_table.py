@@ -21,6 +21,12 @@ from leaderboard.site.table import (
 )
 from leaderboard.statistics import RowStatistics
 
+MAIN_HINT = (
+    "Mean over folds, then over seeds, ± the sample deviation over seeds; in brackets and drawn below, what holds 95 % "
+    "of the scores of 1,000 resamples of the clips and, from three seeds on, of the seeds"
+)
+BASELINE_HINT = "Difference to the official baseline on the same clips; p is corrected for all comparisons of the table"
+
 
 def results_table(site: Site, task: Task, title: str, rows: Sequence[Row]) -> Table:
     """The results that share a table; columns that no row has a value for are left out."""
@@ -32,17 +38,17 @@ def results_table(site: Site, task: Task, title: str, rows: Sequence[Row]) -> Ta
     ranked = any(row.statistics.rank for row in rows)
     compared, printed = any(row.statistics.to_baseline for row in rows), any(row.published for row in rows)
     columns = [
-        *([Column("Rank", "Best and worst rank in 95 % of the resamples", number=True)] * ranked),
+        *([Column("Rank", "The best and the worst rank that it takes in 95 % of the resamples", number=True)] * ranked),
         Column("System", filter=True),
-        Column(main, "Mean over folds, then over seeds, with its 95 % interval", number=True, falls=True),
-        *([Column("To baseline", "Difference to the official baseline on the same clips", True, True)] * compared),
+        Column(main, MAIN_HINT, number=True, falls=True),
+        *([Column("To baseline", BASELINE_HINT, True, True)] * compared),
         *([Column("To published", "Difference to the published score of the same system", True, True)] * printed),
         *(Column(key, number=True, falls=True) for key in others),
         Column("Parameters", "Trainable", number=True),
         Column("MACs", "Multiply-accumulates of one forward pass on one clip", number=True),
         Column("Training", "Time summed over folds, mean over seeds", number=True),
-        Column("Seeds", number=True),
-        Column("Folds", filter=True),
+        Column("Seeds", "How many seeds have these folds", number=True),
+        Column("Folds", "Which folds of the protocol have been run", filter=True),
         Column("Origin", "Committed with the suite, or a run of yours", filter=True),
         Column("Last run"),
     ]

@@ -11,7 +11,7 @@
   const percent = (share) => `${(100 * share).toFixed(3)}%`;
   const time = (seconds) => `${seconds.toFixed(2)} s`;
 
-  for (const box of document.querySelectorAll(".clips")) {
+  for (const box of document.querySelectorAll("div.clips")) {
     const clips = JSON.parse(box.querySelector("script").textContent);
     const select = make("select");
     clips.forEach((clip, place) => select.add(new Option(`${place + 1}. ${clip.labels.join(", ") || "nothing"} · ${clip.name}`, place)));

@@ -90,7 +90,7 @@
   }
 
   function matrix(rows, columns, values, write, across, down, top = 1) {
-    const fits = columns.length <= 20 && rows.length <= 40;
+    const fits = columns.length <= 50 && rows.length <= 50;
     const trace = {
       type: "heatmap",
       z: values,
@@ -121,7 +121,7 @@
       traces: [trace, texts],
       layout: {
         height: size + 60,
-        xaxis: { ...names(columns), tickangle: columns.length > 4 ? -45 : 0, title: { text: across }, showgrid: false, zeroline: false },
+        xaxis: { ...names(columns), tickangle: columns.length > 20 ? -90 : columns.length > 4 ? -45 : 0, title: { text: across }, showgrid: false, zeroline: false },
         yaxis: { ...names(rows), autorange: "reversed", title: down ? { text: down } : undefined, showgrid: false, zeroline: false },
       },
     };

@@ -4,7 +4,6 @@ import pytest
 from pages import put_scored
 from site_runs import put_bad, put_hostile, put_run, put_sed
 
-from benchmark.plan import write_mini
 from benchmark.registry import get_task
 from leaderboard.site.build import write_site
 from tasks.sed.official import by_file, event_rows
@@ -26,7 +25,8 @@ def site(tmp_path_factory):
         put_scored(runs, right, group=group, system=system, parameters=parameters)
     put_scored(runs, 14, group="fair", system="logistic-regression", parameters=1210)
     put_bad(runs)
-    mini = write_mini(get_task("sed"))
+    mini = root / "mini"
+    get_task("sed").load("mini")(mini)
     rows = by_file(event_rows(mini / "dataset" / "metadata" / "test" / "test.csv"))
     put_sed(runs, mini, {f"test/{name}": events for name, events in rows.items()})
     assert write_site(runs / "site", root / "records", runs) == []

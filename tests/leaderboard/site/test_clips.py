@@ -5,7 +5,6 @@ import pytest
 import soundfile
 from site_runs import put_sed
 
-from benchmark.plan import write_mini
 from benchmark.predictions import Predictions, read_predictions
 from benchmark.registry import get_task
 from leaderboard.site import clips
@@ -17,9 +16,10 @@ SED = get_task("sed")
 
 
 @pytest.fixture(scope="module")
-def mini():
+def mini(tmp_path_factory):
     """The miniature of `sed`, and the events of its test list by clip."""
-    root = write_mini(SED)
+    root = tmp_path_factory.mktemp("mini")
+    SED.load("mini")(root)
     rows = by_file(event_rows(root / "dataset" / "metadata" / "test" / "test.csv"))
     return root, {f"test/{name}": events for name, events in rows.items()}
 

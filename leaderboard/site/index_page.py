@@ -20,6 +20,7 @@ def index_context(site: Site, boards: Sequence[Board]) -> dict[str, Any]:
     """What the first page shows."""
     return {
         "tasks_table": _tasks(boards),
+        "published_table": _published(boards),
         "cross": [(kind, table) for kind in KINDS if (table := _cross_table(kind, boards))],
         "counts": {
             "tasks": len(boards),
@@ -37,31 +38,44 @@ def _tasks(boards: Sequence[Board]) -> Table:
     columns = [
         Column("Task"),
         Column("Main score"),
-        Column("Best here", number=True),
-        Column("Best published", "If possible not selected on the scored data", number=True),
-        Column("Results here", number=True),
+        Column("Best result", number=True),
+        Column("Results", number=True),
     ]
     return Table("Tasks", columns, [_task_cells(board) for board in boards], tools=False)
 
 
 def _task_cells(board: Board) -> list[Cell]:
-    task, best, top = board.task, _best(board), _best_published(board)
-    here, printed = Cell(NOTHING, note="no run yet"), Cell(NOTHING)
+    task, best = board.task, _best(board)
+    here = Cell(NOTHING, note="no run yet")
     if best:
         key, row = best
         of_fold = "" if row.result.complete else f", fold {folds_text(row.result)}"
         note = f"{row.result.system}; {key.variant}, {key.protocol}{of_fold}"
         here = replace(main_cell(task, row), interval=None, note=note)
-    if top:
-        printed = Cell(published_score(top), note=f"{top.system}; {top.split}", hint=f"{top.source}, {top.table}")
     number = sum(map(len, board.tables.values()))
     return [
         Cell(task.name, link=f"tasks/{task.name}.html", note=task.title),
         Cell(task.main_score),
         here,
-        printed,
         number_cell(number, str(number)),
     ]
+
+
+def _published(boards: Sequence[Board]) -> Table:
+    """The best published main score of each task, apart from the results: most of those are of other data."""
+    columns = [Column("Task"), Column("Main score"), Column("Best published", number=True)]
+    columns += [Column(name) for name in ("System", "Protocol", "Split", "Source")]
+    rows = [
+        [
+            Cell(board.task.name, link=f"tasks/{board.task.name}.html#published"),
+            Cell(board.task.main_score),
+            Cell(published_score(top)),
+            *(Cell(text) for text in (top.system, top.protocol, top.split, f"{top.source}, {top.table}")),
+        ]
+        for board in boards
+        if (top := _best_published(board)) is not None
+    ]
+    return Table("Published scores", columns, rows, tools=False)
 
 
 def _best(board: Board) -> tuple[TableKey, Row] | None:

@@ -106,5 +106,16 @@ def test_the_first_page_takes_the_best_of_the_most_complete_data(tmp_path):
     site = load_site(tmp_path / "records", tmp_path)
     found = index_context(site, [site.board(BAD, [])])
     (row,) = cells(found["tasks_table"])
-    assert (row["Best here"].text, row["Best here"].note) == ("0.600", "cnn8; full, random-3-fold")
+    assert (row["Best result"].text, row["Best result"].note) == ("0.600", "cnn8; full, random-3-fold")
     assert {kind: cells(table)[0]["bad"].text for kind, table in found["cross"]} == {"full": "0.600", "mini": "0.990"}
+
+
+def test_published_scores_of_the_first_page_stand_apart_and_are_clean_where_there_are_such(tmp_path):
+    put(tmp_path, id="mini", variant="mini", scores={"auc": 0.99})
+    site = load_site(tmp_path / "records", tmp_path)
+    rows = read_published(BAD.folder / "published.csv")
+    found = index_context(site, [site.board(BAD, rows)])
+    (published,), (here,) = cells(found["published_table"]), cells(found["tasks_table"])
+    clean = [row for row in rows if row.metric == "auc" and not row.class_name and row.selection != "test"]
+    assert float(published["Best published"].text) == pytest.approx(max(row.value for row in clean), abs=6e-4)
+    assert not [column for column in here if "ublished" in column]

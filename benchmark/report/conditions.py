@@ -150,14 +150,13 @@ def _interval(runs: Sequence[_Run], rows: Rows, key: str) -> tuple[tuple[float, 
     clusters = all(run.found.cluster is not None for run in runs) and all(
         FEWEST_CLUSTERS <= len(set(own.tolist())) < len(own) for own in names if len(own)
     )
-    units, folds = [_units(own) for own in (names if clusters else clips)], sorted({run.fold for run in runs})
+    units, folds = [_Units(own) for own in (names if clusters else clips)], sorted({run.fold for run in runs})
     values = []
     for resample in range(RESAMPLES):
         drawn = []
         for run, chosen, of_unit in zip(runs, rows, units, strict=True):
             generator = np.random.default_rng([RANDOM_SEED, resample, folds.index(run.fold)])
-            picked = generator.integers(len(of_unit), size=len(of_unit)) if len(chosen) else ()
-            drawn.append(np.concatenate([chosen[of_unit[place]] for place in picked]) if len(chosen) else chosen)
+            drawn.append(chosen[of_unit.draw(generator)] if len(chosen) else chosen)
         if (value := _scores(runs, drawn).get(key)) is not None:
             values.append(value)
     if len(values) < DEFINED * RESAMPLES:
@@ -167,8 +166,20 @@ def _interval(runs: Sequence[_Run], rows: Rows, key: str) -> tuple[tuple[float, 
     return (None if low == high else (low, high)), clusters
 
 
-def _units(names: NDArray[np.str_]) -> list[Indices]:
-    """Places of each name, the names in order."""
-    order = np.argsort(names, kind="stable")
-    _, first = np.unique(names[order], return_index=True)
-    return np.split(order, first[1:])
+class _Units:
+    """What is drawn together: the places of each name.
+
+    Args:
+        names: Of each place.
+    """
+
+    def __init__(self, names: NDArray[np.str_]) -> None:
+        self.order = np.argsort(names, kind="stable")
+        _, self.first, self.size = np.unique(names[self.order], return_index=True, return_counts=True)
+
+    def draw(self, generator: np.random.Generator) -> Indices:
+        """The places of as many names as there are, drawn with replacement."""
+        picked = generator.integers(len(self.first), size=len(self.first))
+        size = self.size[picked]
+        within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+        return self.order[np.repeat(self.first[picked], size) + within]

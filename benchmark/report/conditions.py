@@ -182,4 +182,5 @@ class _Units:
         picked = generator.integers(len(self.first), size=len(self.first))
         size = self.size[picked]
         within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-        return self.order[np.repeat(self.first[picked], size) + within]
+        drawn: Indices = self.order[np.repeat(self.first[picked], size) + within]
+        return drawn

@@ -24,7 +24,10 @@ def one_vs_rest(found: Predictions) -> list[tuple[NDArray[np.bool_], NDArray[Any
 def sayings(found: Predictions) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Probabilities and whether they came true: of the class that was decided for, or of every class and clip."""
     if found.decision is not None:
-        said, true = found.probabilities[found.rows, found.decision], found.decision == found.target.argmax(1)
+        said, true = (
+            found.probabilities[np.arange(len(found.clip_id)), found.decision],
+            found.decision == found.target.argmax(1),
+        )
     else:
         true, said = (np.concatenate(parts) for parts in zip(*one_vs_rest(found), strict=True))
     return np.clip(said.astype(np.float64), 0, 1), true

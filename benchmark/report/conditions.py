@@ -1,7 +1,8 @@
 """The main score under each condition of recording, with an interval, so that nobody reads noise."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import fmean
 from typing import NamedTuple
 
@@ -11,12 +12,13 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmark.metrics import mean_over_folds
-from benchmark.predictions import Indices, Predictions, Rescore, Scores
+from benchmark.metrics.bootstrap import interval, resample
+from benchmark.metrics.folds import score_over_folds
+from benchmark.metrics.measures import Measures, all_once
+from benchmark.predictions import Indices, Predictions, Scores
 from benchmark.report.result import Result
 
 RESAMPLES = 200
-RANDOM_SEED = 2018
-TAILS = (2.5, 97.5)
 SHOWN = 20
 EVERYTHING = "all clips"
 FEWEST_CLUSTERS = 10  # draws of fewer say little
@@ -24,6 +26,8 @@ DEFINED = 0.9  # share of the resamples that must have a score
 
 Rows = Sequence[Indices]
 """Rows of each run's predictions."""
+
+Rescorer = Callable[[Predictions], Measures]
 
 
 class Part(NamedTuple):
@@ -64,11 +68,6 @@ class _Run(NamedTuple):
     seed: int
     fold: str
     found: Predictions
-    rescore: Rescore
-
-    def scores(self, rows: Indices) -> Scores:
-        """Scores of the clips in some rows; a row that occurs twice counts twice."""
-        return self.rescore(rows)
 
 
 def by_condition(result: Result) -> list[Condition]:
@@ -86,11 +85,11 @@ def by_condition(result: Result) -> list[Condition]:
     Raises:
         InputError: The predictions cannot be scored.
     """
-    rescorer, runs = result.task.load("rescorer"), list[_Run]()
-    for member in result.members:
-        if member.found is not None and len(member.found.clip_id):
-            rescore = rescorer(member.found, result.classes)
-            runs.append(_Run(member.record.seed, member.record.fold, member.found, rescore))
+    runs = [
+        _Run(member.record.seed, member.record.fold, member.found.take(np.argsort(member.found.clip_id)))
+        for member in result.members
+        if member.found is not None and len(member.found.clip_id)
+    ]
     if not runs:
         return []
     kept = [name for name in runs[0].found.conditions if all(name in run.found.conditions for run in runs)]
@@ -99,17 +98,15 @@ def by_condition(result: Result) -> list[Condition]:
     work = {name: parts for name, values in kinds.items() if len(parts := _parts(runs, values)) > 2}
     console, conditions = Console(stderr=True), []
     main = result.task.main_score
+    rescorer: Rescorer = partial(result.task.load("rescorer"), classes=result.classes)
     keys = sorted(filter(result.task.is_shown, result.scores), key=lambda key: (key != main, key.count("/")))
     for name, parts in work.items():
-        scores = {value: _scores(runs, rows) for value, rows in list(parts.items())[: SHOWN + 1]}
+        chosen = [_chosen(value, runs, rows, rescorer) for value, rows in list(parts.items())[: SHOWN + 1]]
         # A score of some devices alone is no score of the others: the first that most values have.
-        key = max(keys, key=lambda key: sum(found.get(key) is not None for found in scores.values()))
-        steps = track(scores.items(), f"scores by {name}", console=console, disable=not console.is_terminal)
-        rated = [
-            Part(value, _count(runs, parts[value]), found.get(key), *_interval(runs, parts[value], key))
-            for value, found in steps
-        ]
-        conditions.append(Condition(name, key, [rated[0], *sorted(rated[1:])], len(parts) - len(scores)))
+        key = max(keys, key=lambda key: sum(part.scores.get(key) is not None for part in chosen))
+        steps = track(chosen, f"scores by {name}", console=console, disable=not console.is_terminal)
+        rated = [Part(p.value, p.clips, p.scores.get(key), *_interval(p, key)) for p in steps]
+        conditions.append(Condition(name, key, [rated[0], *sorted(rated[1:])], len(parts) - len(chosen)))
     return conditions
 
 
@@ -119,68 +116,64 @@ def _parts(runs: Sequence[_Run], values: Sequence[NDArray[np.str_]]) -> dict[str
     for of_run in values:
         counts.update(of_run.tolist())
     order = sorted(counts, key=lambda value: (-counts[value], value))
-    everything: dict[str, Rows] = {EVERYTHING: [run.found.rows for run in runs]}
+    everything: dict[str, Rows] = {EVERYTHING: [np.arange(len(run.found.clip_id)) for run in runs]}
     return everything | {value: [np.flatnonzero(of_run == value) for of_run in values] for value in order}
 
 
-def _count(runs: Sequence[_Run], rows: Rows) -> int:
-    return len({clip for run, chosen in zip(runs, rows, strict=True) for clip in run.found.clip_id[chosen].tolist()})
+class _Chosen(NamedTuple):
+    """The clips of one value.
 
-
-def _scores(runs: Sequence[_Run], rows: Rows) -> Scores:
-    """The mean over the folds that have some of the rows, and over seeds."""
-    folds: dict[int, list[Scores]] = {}
-    for run, chosen in zip(runs, rows, strict=True):
-        if len(chosen):
-            folds.setdefault(run.seed, []).append(run.scores(chosen))
-    seeds = [mean_over_folds(found) for found in folds.values()]
-    means: Scores = {}
-    for key in dict.fromkeys(key for scores in seeds for key in scores):
-        values = [value for scores in seeds if (value := scores.get(key)) is not None]
-        means[key] = fmean(values) if values and len(values) == len(seeds) else None
-    return means
-
-
-def _interval(runs: Sequence[_Run], rows: Rows, key: str) -> tuple[tuple[float, float] | None, bool]:
-    """The middle 95 % of resampled scores, and whether clusters were drawn."""
-    clips = [run.found.clip_id[chosen] for run, chosen in zip(runs, rows, strict=True)]
-    names = [
-        clips[place] if run.found.cluster is None else run.found.cluster[rows[place]] for place, run in enumerate(runs)
-    ]
-    clusters = all(run.found.cluster is not None for run in runs) and all(
-        FEWEST_CLUSTERS <= len(set(own.tolist())) < len(own) for own in names if len(own)
-    )
-    units, folds = [_Units(own) for own in (names if clusters else clips)], sorted({run.fold for run in runs})
-    values = []
-    for resample in range(RESAMPLES):
-        drawn = []
-        for run, chosen, of_unit in zip(runs, rows, units, strict=True):
-            generator = np.random.default_rng([RANDOM_SEED, resample, folds.index(run.fold)])
-            drawn.append(chosen[of_unit.draw(generator)] if len(chosen) else chosen)
-        if (value := _scores(runs, drawn).get(key)) is not None:
-            values.append(value)
-    if len(values) < DEFINED * RESAMPLES:
-        return None, clusters
-    low, high = np.percentile(values, TAILS).tolist()
-    # Where all clips are right, so are all resamples, however few: that is no certainty.
-    return (None if low == high else (low, high)), clusters
-
-
-class _Units:
-    """What is drawn together: the places of each name.
-
-    Args:
-        names: Of each place.
+    Attributes:
+        value: The value.
+        runs: The runs that have some, with these clips alone.
+        measures: The task's, of each of these runs.
+        clips: How many different ones there are.
+        scores: Theirs, the mean over the folds that have some of them, and over seeds.
     """
 
-    def __init__(self, names: NDArray[np.str_]) -> None:
-        self.order = np.argsort(names, kind="stable")
-        _, self.first, self.size = np.unique(names[self.order], return_index=True, return_counts=True)
+    value: str
+    runs: list[_Run]
+    measures: list[Measures]
+    clips: int
+    scores: Scores
 
-    def draw(self, generator: np.random.Generator) -> Indices:
-        """The places of as many names as there are, drawn with replacement."""
-        picked = generator.integers(len(self.first), size=len(self.first))
-        size = self.size[picked]
-        within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-        drawn: Indices = self.order[np.repeat(self.first[picked], size) + within]
-        return drawn
+
+def _chosen(value: str, runs: Sequence[_Run], rows: Rows, rescorer: Rescorer) -> _Chosen:
+    """What there is of a value, by the rows of each run's predictions."""
+    kept = [run._replace(found=run.found.take(own)) for run, own in zip(runs, rows, strict=True) if len(own)]
+    measures = [rescorer(run.found) for run in kept]
+    folds: dict[int, list[Scores]] = {}
+    for run, measured in zip(kept, measures, strict=True):
+        folds.setdefault(run.seed, []).append(all_once(measured, len(run.found.clip_id)))
+    seeds = [mean_over_folds(found) for found in folds.values()]
+    scores: Scores = {}
+    for key in dict.fromkeys(key for found in seeds for key in found):
+        known = [score for found in seeds if (score := found.get(key)) is not None]
+        scores[key] = fmean(known) if known and len(known) == len(seeds) else None
+    clips = len({clip for run in kept for clip in run.found.clip_id.tolist()})
+    return _Chosen(value, kept, measures, clips, scores)
+
+
+def _interval(part: _Chosen, key: str) -> tuple[tuple[float, float] | None, bool]:
+    """The middle 95 % of resampled scores, and whether clusters were drawn."""
+    by_fold = {run.fold: run.found for run in part.runs}
+    clusters = {fold: found.cluster for fold, found in by_fold.items() if found.cluster is not None}
+    together = len(clusters) == len(by_fold) and all(
+        FEWEST_CLUSTERS <= len(np.unique(names)) < len(names) for names in clusters.values()
+    )
+    names = clusters if together else {fold: found.clip_id for fold, found in by_fold.items()}
+    units = {fold: np.unique(of_clip, return_inverse=True)[1] for fold, of_clip in names.items()}
+    seeds: dict[int, dict[str, Measures]] = {}
+    for run, measures in zip(part.runs, part.measures, strict=True):
+        if len(run.found.clip_id) != len(units[run.fold]):
+            return None, together
+        seeds.setdefault(run.seed, {})[run.fold] = measures
+    values = resample(
+        [{seed: partial(score_over_folds, key, folds) for seed, folds in seeds.items()}], units, RESAMPLES
+    )[:, 0]
+    values = values[~np.isnan(values)]
+    if len(values) < DEFINED * RESAMPLES:
+        return None, together
+    low, high = interval(values)
+    # Where all clips are right, so are all resamples, however few: that is no certainty.
+    return (None if low == high else (low, high)), together

@@ -54,7 +54,7 @@ def curve_parts(result: Result) -> Iterator[Part]:
     if not any(0 < target.sum() < len(target) for target, _ in one_vs_rest(found)):
         yield Text("No class has both clips with it and without it, so that there is no curve.")
         return
-    each = "each class against the rest" if len(classes) > 1 else classes[0]
+    each = "each class against the rest" if len(classes) > 1 else f"clips with {classes[0]} against the rest"
     svg = inline(lambda: curves_figure(found, classes), f"ROC and precision-recall curves, {each}")
     grey = "; grey: single classes, whose areas are in the table of classes" if len(classes) > 10 else ""
     yield Picture(svg, f"{each.capitalize()}{together(result)}{grey}.")

@@ -147,7 +147,9 @@ def read_result(folders: Sequence[Path]) -> Result:
         members.append(member)
         for remark in remarks:
             said[remark].append(member.name)
-    notes += [f"{few(names) if len(read) > 1 else 'this run'}: {remark}" for remark, names in said.items()]
+    for remark, names in said.items():
+        whose = few(names) if len(names) < len(members) else "all runs" if len(members) > 1 else "this run"
+        notes.append(f"{whose}: {remark}")
     return Result(task, tuple(members), tuple(notes))
 
 

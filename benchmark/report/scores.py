@@ -94,10 +94,11 @@ def _published(result: Result) -> Iterator[Part]:
     for line, difference in zip(found.lines, differences, strict=True):
         cells = [f"{line.cells[key].value:.3f}" if key in line.cells else "" for key in found.keys]
         rows.append([line.system, *cells, *([difference] if compared else []), line.protocol, line.split, line.source])
-    less = [f"{key}: this run less it"] if compared else []
+    less = ["difference"] if compared else []
     head = ["system", *found.keys, *less, "protocol", "split", "source"]
     near = [row for row, line in zip(rows, found.lines, strict=True) if _is_near(result, line)]
     caption = "Published, for orientation: real data, protocol and split as named"
+    caption += f"; difference: {key} above less the published one" if compared else ""
     yield Table(head, near or rows, caption, remarks=3)
     if 0 < len(near) < len(rows):
         yield Table(head, rows, "The same with other systems of this protocol", remarks=3, folded=True)

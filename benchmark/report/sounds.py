@@ -15,8 +15,9 @@ class Sounds:
     """
 
     def __init__(self, result: Result) -> None:
+        self.task = result.task.name
         self.roots = list(dict.fromkeys(m.header["data"] for m in result.members if "data" in m.header))
-        self.stores = [StoredClips(cache_root(), result.task.name, Path(root)) for root in self.roots]
+        self.stores = [StoredClips(cache_root(), self.task, Path(root)) for root in self.roots]
 
     def read(self, clip_id: str) -> Sound | None:
         """A clip's waveform; None where it is not at hand."""
@@ -26,4 +27,6 @@ class Sounds:
     def missing(self) -> str:
         """What to say where there is none."""
         where = " or ".join(self.roots) or "a folder that config.yaml does not name"
-        return f"The audio is not at hand: no waveform store of the data at {where} lies in {cache_root() / 'stores'}."
+        stores = cache_root() / "stores"
+        missing = f"The audio is not at hand: no waveform store of the data at {where} lies in {stores}"
+        return f"{missing}; python -m benchmark data prepare {self.task} --data DIR makes one."

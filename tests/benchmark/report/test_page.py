@@ -185,7 +185,7 @@ def test_differences_need_the_same_data_protocol_and_split(tmp_path, changes, co
     runs = [made_run(tmp_path, "bad", found=False, fold=fold, **arguments) for fold in folds]
     tables = [part for part in score_parts(read_result(runs)) if hasattr(part, "head")]
     published = tables[1]
-    assert ("auc: this run less it" in published.head) == compared
+    assert ("difference" in published.head) == compared
     if compared:
         (row,) = (row for row in published.rows if row[0] == "cnn8" and "leave-one-dataset-out" in row)
         (printed,) = (
@@ -194,9 +194,9 @@ def test_differences_need_the_same_data_protocol_and_split(tmp_path, changes, co
             if (known.system, known.metric, known.protocol) == ("cnn8", "auc", "leave-one-dataset-out")
         )
         cells = dict(zip(published.head, row, strict=True))
-        assert cells["auc: this run less it"] == f"{0.9 - printed:+.3f}"
+        assert cells["difference"] == f"{0.9 - printed:+.3f}"
         others = [dict(zip(published.head, other, strict=True)) for other in published.rows]
-        assert all(not cells["auc: this run less it"] for cells in others if cells["protocol"] == "challenge")
+        assert all(not cells["difference"] for cells in others if cells["protocol"] == "challenge")
 
 
 def test_the_command_writes_beside_the_run_or_where_it_is_told(tmp_path, capsys, monkeypatch):

@@ -1,5 +1,7 @@
 """`--scale` and `--dry-run`: a system done in small, and not at all."""
 
+from pathlib import Path
+
 import pytest
 import tiny_systems as tiny
 from helpers import read_records
@@ -9,7 +11,7 @@ from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 from benchmark.training import callbacks
 from leaderboard import Run
-from leaderboard.tables import group_results
+from leaderboard.results import group_results
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +92,7 @@ def test_scaled_runs_stand_in_a_table_of_their_own(write, trained):
     records = read_records(runs_root())
     assert [(record.steps, record.scale) for record in records] == [(8, 1), (4, 0.5)] and len(trained) == 12
     assert len({record.group for record in records}) == 2
-    tables = group_results(tiny.BAD, [Run(record, record.id) for record in records])
+    tables = group_results(tiny.BAD, [Run(record, record.id, Path()) for record in records])
     assert len(tables) == 2 and all(len(rows) == 1 for rows in tables.values())
 
 

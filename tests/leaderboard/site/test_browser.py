@@ -1,5 +1,7 @@
 """The site in a browser, opened from files: tables, plots, sound, colours, narrow screens, hostile text."""
 
+import time
+
 import pytest
 from pages import put_scored
 from site_runs import put_bad, put_hostile, put_run, put_sed
@@ -68,21 +70,29 @@ def test_from_the_first_page_to_a_run(open_page, site):
     assert page.locator("#scores ~ .table-box tbody tr").first.inner_text().split()[-1] == "0.900"
 
 
+def eventually(look, expected):
+    """What a page does a moment after it was asked to."""
+    end = time.monotonic() + 10
+    while look() != expected and time.monotonic() < end:
+        time.sleep(0.05)
+    assert look() == expected
+
+
 def test_a_table_is_sorted_by_mouse_and_keyboard(open_page, site):
     page = open_page(site, "tasks/esc.html")
     wait_for_tables(page)
     table = page.locator("section.results table").first
-    assert column(page, table, 2) == ["cnn8", "logistic-regression", "cnn4"]
+    eventually(lambda: column(page, table, 2), ["cnn8", "logistic-regression", "cnn4"])
     head = table.get_by_role("columnheader", name="Parameters")
     head.click()
-    assert head.get_attribute("aria-sort") == "ascending"
-    assert column(page, table, 2) == ["logistic-regression", "cnn4", "cnn8"]
+    eventually(lambda: head.get_attribute("aria-sort"), "ascending")
+    eventually(lambda: column(page, table, 2), ["logistic-regression", "cnn4", "cnn8"])
     head.locator("[tabindex='0']").press("Enter")
-    assert head.get_attribute("aria-sort") == "descending"
-    assert column(page, table, 2) == ["cnn8", "cnn4", "logistic-regression"]
+    eventually(lambda: head.get_attribute("aria-sort"), "descending")
+    eventually(lambda: column(page, table, 2), ["cnn8", "cnn4", "logistic-regression"])
     # A score is sorted from the best down at first.
     table.get_by_role("columnheader", name="accuracy").click()
-    assert column(page, table, 2) == ["cnn8", "logistic-regression", "cnn4"]
+    eventually(lambda: column(page, table, 2), ["cnn8", "logistic-regression", "cnn4"])
 
 
 def test_a_table_is_searched_and_filtered(open_page, site):
@@ -90,13 +100,13 @@ def test_a_table_is_searched_and_filtered(open_page, site):
     wait_for_tables(page)
     box = page.locator(".table-box").filter(has=page.get_by_role("table", name="Published scores", exact=True))
     rows, count = box.locator("tbody tr"), box.get_by_role("status")
-    assert (rows.count(), count.inner_text()) == (9, "9 rows")
+    eventually(lambda: (rows.count(), count.inner_text()), (9, "9 rows"))
     box.get_by_label("Search").fill("piczak")
-    assert (rows.count(), count.inner_text()) == (1, "1 of 9 rows")
+    eventually(lambda: (rows.count(), count.inner_text()), (1, "1 of 9 rows"))
     box.get_by_label("Search").fill("")
     box.get_by_role("combobox", name="Protocol").select_option("esc50-5-fold")
+    eventually(rows.count, 5)
     assert set(box.locator("tbody tr td:nth-child(3)").all_inner_texts()) == {"esc50-5-fold"}
-    assert rows.count() == 5
 
 
 def test_values_that_are_missing_come_last_either_way(open_page, site):

@@ -103,6 +103,7 @@ def gathered(tmp_path_factory):
     return [np.load(folder / f"{rank}.npz") for rank in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["both", "idle"])
 def test_two_processes_equal_one(gathered, case):
     parts = windows_of_all_clips()

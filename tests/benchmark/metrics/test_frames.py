@@ -123,6 +123,7 @@ def test_half_precision_is_accepted():
     assert metric.compute().frames[0].tolist() == [[0.25], [0.5]]
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     """With clips on both, on the first only, and on none; the other process runs this file."""
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}

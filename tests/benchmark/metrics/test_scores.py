@@ -117,6 +117,7 @@ def gathered(tmp_path_factory):
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCORES)
 def test_two_processes_equal_one(gathered, name):
     assert gathered[0][name] == gathered[1][name] == directly(SCORES[name])

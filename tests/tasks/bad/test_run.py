@@ -151,6 +151,7 @@ def test_one_class_only_is_said_and_is_null_in_the_record(root, capsys):
     assert "nan" not in out
 
 
+@pytest.mark.slow
 def test_a_short_training_of_the_default_system_beats_chance_on_mini():
     assert main(["run", "--task", "bad", "--data", "mini", "--trainer.max_steps", "25", "--data.batch_size", "8"]) == 0
     assert record().scores["auc"] > 0.7

@@ -14,6 +14,8 @@ from benchmark.recipe import load_recipe
 from benchmark.training.added_labels import AddedTags, SmoothedFrames
 from tasks.sed import TASK
 
+pytestmark = pytest.mark.slow
+
 DISTILLATION, HARB, WGRU = "cp-jku-iterative-distillation", "gcrnn-vat-salr-harb", "wgru-mil"
 WEAK, IN_DOMAIN, OUT_OF_DOMAIN = 1578, 14412, 39999  # clips of the official lists
 

@@ -7,6 +7,8 @@ import torch
 from benchmark.recipe import load_recipe
 from benchmark.registry import get_task
 
+pytestmark = pytest.mark.slow
+
 TAGGING = get_task("tagging")
 
 

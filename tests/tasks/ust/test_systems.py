@@ -17,6 +17,8 @@ from benchmark.stages import System
 from benchmark.training.counting import count_parameters
 from tasks.ust.official import CLASSES, GROUPS
 
+pytestmark = pytest.mark.slow
+
 TASK = get_task("ust")
 FLAT, HIERARCHICAL = ("cnn-vggish1", "cnn-vggish2"), ("hierarchical1", "hierarchical2", "hierarchical3")
 SPECIALISTS = {"engine": 1, "machinery-impact": 2, "powered-saw": 4, "alert-signal": 5, "music": 6, "human-voice": 7}

@@ -5,6 +5,7 @@ whole, at the end. Imports no torch, so that many small processes can write and 
 """
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -325,6 +326,17 @@ def find_runs(root: Path, name: str, holding: str = RECORD) -> list[Path]:
         some = ", ".join(sorted(f.name for f in matches)[:4])
         raise InputError(f"{len(matches)} runs begin with {name!r}: {some} …", root, "give more of the id")
     return sorted(matches)
+
+
+def config_header(config: str) -> dict[str, str]:
+    """What a run's `config.yaml` says in the comments before the recipe, e.g. where its `data` lay.
+
+    Args:
+        config: The file's text.
+    """
+    comments = itertools.takewhile(lambda line: line.startswith("#"), config.splitlines())
+    pairs = (line.removeprefix("# ").partition(": ") for line in comments)
+    return {key: value for key, _, value in pairs}
 
 
 def versions() -> dict[str, str]:

@@ -7,10 +7,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import NamedTuple
 
 from benchmark.metrics import mean_over_folds
+from benchmark.metrics.seeds import Score, over_seeds
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 from leaderboard import Run
@@ -26,13 +26,6 @@ class TableKey(NamedTuple):
     protocol: str
     scale: float
     selected_on_test: bool
-
-
-class Score(NamedTuple):
-    """Mean over seeds, None where it is undefined, and sample standard deviation, None below two seeds."""
-
-    mean: float | None
-    std: float | None
 
 
 @dataclass(frozen=True)
@@ -161,16 +154,9 @@ def _folds(names: Sequence[str]) -> str:
 
 def _over_seeds(seeds: Sequence[Mapping[str, float | None]]) -> dict[str, Score]:
     keys = dict.fromkeys(key for scores in seeds for key in scores)
-    return {key: _score([scores.get(key) for scores in seeds]) for key in keys}
+    return {key: over_seeds([scores.get(key) for scores in seeds]) for key in keys}
 
 
 def _fold_scores(seeds: Mapping[int, Mapping[str, Run]], folds: Sequence[str], main: str) -> dict[str, float | None]:
     found = {fold: [runs[fold].record.scores.get(main) for runs in seeds.values() if fold in runs] for fold in folds}
-    return {fold: _score(values).mean for fold, values in found.items() if values}
-
-
-def _score(values: Sequence[float | None]) -> Score:
-    defined = [value for value in values if value is not None]
-    if len(defined) < len(values):
-        return Score(None, None)
-    return Score(fmean(defined), stdev(defined) if len(defined) > 1 else None)
+    return {fold: over_seeds(values).mean for fold, values in found.items() if values}

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from benchmark.metrics.bootstrap import Estimate
+from benchmark.metrics.seeds import Score
 from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 from leaderboard.boards import Board, Row, class_keys
 from leaderboard.markdown import NONE, bold_best, code, escape, fraction, markdown_table
 from leaderboard.published_tables import ROLE_MARKS, published_score, published_tables, source_names
-from leaderboard.results import Result, Score, TableKey
+from leaderboard.results import Result, TableKey
 
 LEGEND = """\
 A score is the mean over the protocol's folds, then over seeds, with ± the sample standard deviation from two seeds on;

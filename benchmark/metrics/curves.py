@@ -3,12 +3,15 @@
 Scores for pictures only; those that rank systems have modules of their own.
 """
 
+from collections.abc import Sized
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmark.errors import InputError
+
+MOST_POINTS = 500
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,6 +38,11 @@ class Calibration(NamedTuple):
         if not self.scores.sum():
             return None
         return float(np.average(np.abs(self.said - self.true), weights=self.scores))
+
+
+def thin(values: Sized, most: int = MOST_POINTS) -> npt.NDArray[np.int64]:
+    """Places of at most `most` values, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(np.int64))
 
 
 def confusion_counts(target: npt.ArrayLike, decision: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.metrics.curves import thin
 from benchmark.predictions import Predictions
 
 SURE = 1e-7  # probabilities this near to 0 and 1 count as that, so that a loss is finite
@@ -80,5 +81,4 @@ def ranked(found: Predictions, classes: tuple[str, ...]) -> list[Clip]:
 
 def spread(clips: list[Clip], number: int) -> list[Clip]:
     """Some clips at even distances, from the first to the last."""
-    places = np.unique(np.linspace(0, len(clips) - 1, min(number, len(clips))).round().astype(int))
-    return [clips[place] for place in places]
+    return [clips[place] for place in thin(clips, number)]

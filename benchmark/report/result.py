@@ -5,16 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.errors import InputError
 from benchmark.metrics import mean_over_folds
+from benchmark.metrics.seeds import Score, over_seeds
 from benchmark.predictions import Predictions, read_predictions
-from benchmark.records import RunRecord, read_record
+from benchmark.records import RunRecord, config_header, read_record
 from benchmark.registry import Task, get_task
 from benchmark.tabular import few
 
@@ -41,16 +40,7 @@ class Member(NamedTuple):
     def header(self) -> Mapping[str, str]:
         """What `config.yaml` says of the run before the recipe, e.g. where the `data` lay."""
         path = self.folder / "config.yaml"
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-        pairs = (line[2:].partition(": ") for line in lines if line.startswith("# "))
-        return {key: value for key, _, value in pairs}
-
-
-class Score(NamedTuple):
-    """A score over seeds: the mean, None where it is undefined, and with several seeds the standard deviation."""
-
-    mean: float | None
-    std: float | None
+        return config_header(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else {}
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ class Result:
         """The mean over folds of every score, over seeds; the main score first."""
         seeds = [mean_over_folds([m.record.scores for m in members]) for members in self.by_seed.values()]
         keys = dict.fromkeys([self.task.main_score, *(key for scores in seeds for key in scores)])
-        return {key: _over_seeds([scores.get(key) for scores in seeds]) for key in keys}
+        return {key: over_seeds([scores.get(key) for scores in seeds]) for key in keys}
 
     @property
     def class_scores(self) -> dict[str, dict[str, Score]]:
@@ -111,13 +101,6 @@ class Result:
     def single_label(self) -> bool:
         """Whether exactly one class of each clip is right."""
         return self.clips is not None and self.clips.decision is not None
-
-
-def _over_seeds(values: Sequence[float | None]) -> Score:
-    defined = [value for value in values if value is not None]
-    if not defined or len(defined) < len(values):
-        return Score(None, None)
-    return Score(fmean(defined), stdev(defined) if len(defined) > 1 else None)
 
 
 def read_result(folders: Sequence[Path]) -> Result:
@@ -165,7 +148,7 @@ def _whole(found: Predictions) -> tuple[Predictions, list[str]]:
     remarks = []
     broken = np.isnan(found.probabilities).any(axis=1)
     if broken.any():
-        found = take(found, np.flatnonzero(~broken))
+        found = found.take(np.flatnonzero(~broken))
         remarks.append(f"{broken.sum()} clips have a probability that is no number, and are left out of pictures")
     if found.cluster is None:
         remarks.append("made by an older version, which did not keep what clips were recorded together, or where")
@@ -175,19 +158,6 @@ def _whole(found: Predictions) -> tuple[Predictions, list[str]]:
             found = replace(found, decision=found.probabilities.argmax(1))
             remarks.append("the class that was decided for was not kept: the most probable one stands in its place")
     return found, remarks
-
-
-def take(found: Predictions, rows: NDArray[np.int64]) -> Predictions:
-    """The predictions in some rows."""
-
-    def rows_of(values: Any) -> Any:
-        if values is None:
-            return None
-        return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
-
-    conditions = {name: values[rows] for name, values in found.conditions.items()}
-    parts = {name: rows_of(value) for name, value in vars(found).items() if name != "conditions"}
-    return Predictions(**parts, conditions=conditions)
 
 
 def pool(found: Sequence[Predictions]) -> Predictions | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from benchmark.errors import InputError
+from benchmark.metrics.seeds import Score
 from benchmark.plots import class_figure
 from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
@@ -11,7 +12,7 @@ from benchmark.report.classes import class_columns
 from benchmark.report.conditions import RESAMPLES, by_condition
 from benchmark.report.inline import inline
 from benchmark.report.parts import Code, Part, Picture, Table, Text
-from benchmark.report.result import Result, Score
+from benchmark.report.result import Result
 from benchmark.summary import PublishedLine, for_orientation
 
 RUNS_SHOWN = 6

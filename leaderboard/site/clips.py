@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from benchmark.data.audio import read_audio
 from benchmark.data.inventory import Event
 from benchmark.errors import BenchmarkError, InputError
+from benchmark.metrics.curves import thin
 from benchmark.predictions import Indices, Predictions
 from benchmark.registry import Task, get_task
-from leaderboard.site.curves import thin
 from leaderboard.site.entries import Entry
 from leaderboard.site.spectrogram import Picture, write_flac, write_spectrogram
 

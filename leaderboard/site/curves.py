@@ -11,19 +11,13 @@ from numpy.typing import NDArray
 
 from benchmark.errors import InputError
 from benchmark.metrics import roc_auc, roc_curve
-from benchmark.metrics.curves import confusion_counts, precision_recall_curve
+from benchmark.metrics.curves import average_precision, confusion_counts, precision_recall_curve, thin
 from benchmark.predictions import Predictions
 from benchmark.registry import Task
 
-MOST_POINTS = 500
 SHOWN_CURVES = 10
 
 Series = dict[str, Any]
-
-
-def thin(values: NDArray[Any], most: int = MOST_POINTS) -> NDArray[np.int64]:
-    """Places of at most `most` values, evenly spread, the first and the last among them."""
-    return np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(np.int64))
 
 
 def learning_curves(folder: Path, task: Task) -> list[dict[str, Any]]:
@@ -113,13 +107,12 @@ def detection_curves(found: Predictions, classes: Sequence[str]) -> list[dict[st
 def _curves(positive: NDArray[np.bool_], score: NDArray[Any]) -> Mapping[str, Any]:
     false, true = roc_curve(positive, score)
     recall, precision = precision_recall_curve(positive, score)
-    average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     places, others = thin(false), thin(recall)
     return {
         "positive": int(positive.sum()),
         "clips": len(positive),
         "auc": roc_auc(positive, score),
-        "average_precision": average,
+        "average_precision": average_precision(positive, score),
         "roc": [_rounded(false[places]), _rounded(true[places])],
         "pr": [_rounded(recall[others]), _rounded(precision[others])],
     }

@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
+from benchmark.metrics.seeds import Score
 from benchmark.registry import Task
 from leaderboard.boards import Row
-from leaderboard.results import Result, Score
+from leaderboard.results import Result
 from leaderboard.site.entries import Site, page
 from leaderboard.site.table import (
     NOTHING,

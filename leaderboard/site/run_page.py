@@ -10,7 +10,7 @@ import numpy as np
 from benchmark.errors import BenchmarkError
 from benchmark.paths import data_root
 from benchmark.predictions import Predictions, read_predictions
-from benchmark.records import RunRecord
+from benchmark.records import RunRecord, config_header
 from benchmark.registry import Task
 from leaderboard.site.clips import ClipPictures
 from leaderboard.site.curves import confusion, detection_curves, learning_curves
@@ -25,7 +25,8 @@ def run_context(entry: Entry, task: Task, pictures: ClipPictures) -> dict[str, A
     """What the run's page shows; what is not there is said in `absent`."""
     record, absent = entry.run.record, []
     config = None if entry.folder is None else _read(entry.folder / CONFIG)
-    root = _data_root(config or "")
+    data = config_header(config or "").get("data")
+    root = None if data is None else Path(data)
     plots: dict[str, Any] = {"learning": [], "confusion": None, "detection": []}
     clips: list[dict[str, Any]] = []
     found: Predictions | None = None
@@ -79,16 +80,6 @@ def _read(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-
-
-def _data_root(config: str) -> Path | None:
-    """Where the run's data lay, as the comments at the top of its config say."""
-    for line in config.splitlines():
-        if not line.startswith("#"):
-            break
-        if line.startswith("# data: "):
-            return Path(line.removeprefix("# data: "))
-    return None
 
 
 def repeat_command(record: RunRecord, root: Path | None) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboard.results import Score
+from benchmark.metrics.seeds import Score
 
 NOTHING = "\N{EN DASH}"
 

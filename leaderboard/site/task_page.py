@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.metrics.seeds import Score
 from benchmark.registry import Task
 from leaderboard.boards import Board, Row
-from leaderboard.results import Result, Score, TableKey
+from leaderboard.results import Result, TableKey
 from leaderboard.site.entries import Site, page
 from leaderboard.site.published_tables import published_tables
 from leaderboard.site.results_table import costs_of, results_table, shown_scores

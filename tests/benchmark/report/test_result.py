@@ -8,7 +8,7 @@ from made_runs import made_predictions, made_run
 
 from benchmark.errors import InputError
 from benchmark.registry import get_task
-from benchmark.report.result import pool, read_result, take
+from benchmark.report.result import pool, read_result
 
 
 def test_scores_are_means_over_folds_then_over_seeds(tmp_path):
@@ -53,7 +53,7 @@ def test_what_not_all_have_is_not_pooled():
 
 def test_rows_of_events_and_conditions_go_with_their_clips():
     found = made_predictions(get_task("sed"), "test", 6)
-    some = take(found, np.array([4, 1]))
+    some = found.take(np.array([4, 1]))
     assert some.events == [found.events[4], found.events[1]]
     assert some.conditions["city"].tolist() == ["Wien", "Rom"]
     assert some.clip_id.tolist() == ["clip004", "clip001"]

@@ -8,9 +8,10 @@ from site_runs import write_curves
 from sklearn import metrics
 
 from benchmark.errors import InputError
+from benchmark.metrics.curves import MOST_POINTS, thin
 from benchmark.predictions import Predictions
 from benchmark.registry import get_task
-from leaderboard.site.curves import MOST_POINTS, confusion, detection_curves, learning_curves, thin
+from leaderboard.site.curves import confusion, detection_curves, learning_curves
 
 CLIPS = 3000
 RANDOM = np.random.default_rng(1)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from leaderboard.results import Score
+from benchmark.metrics.seeds import Score
 from leaderboard.site.table import duration, number_cell, score_cell, short_number
 
 

@@ -1,14 +1,10 @@
-"""What each of several processes of one training does, for tests: train and score every named task, and end."""
-
-import sys
+"""A network and a command for tests of one training on several processes."""
 
 import torch
 from torch import nn
 
 from benchmark.cli import main
 from benchmark.data.datamodule import ClipDataModule
-
-NEAREST = 1e-6
 
 
 class Net(nn.Module):
@@ -34,10 +30,3 @@ def run(words, clips):
         return main(["run", "--model", "several_processes.Net", *words])
     finally:
         ClipDataModule.split = split
-
-
-if __name__ == "__main__":
-    devices, clips, *jobs = sys.argv[1:]
-    for job in jobs:
-        if code := run([*job.split(), "--devices", devices], int(clips)):
-            sys.exit(code)

@@ -51,7 +51,7 @@ class RunKeeper(Checkpoint):
     ) -> None:
         self.checkpoint = checkpoint
         self.folder, self.every, self.val_every, self.seconds = folder, every, val_every, seconds
-        self.stop = False
+        self.stop = self._asked = False
         self._beaten = self._began = self._before = 0.0
         self._handlers: dict[int, Any] = {}
 
@@ -62,7 +62,7 @@ class RunKeeper(Checkpoint):
             self._handlers[number] = signal.signal(number, self._request_stop)
 
     def _request_stop(self, number: int, frame: FrameType | None) -> None:
-        self.stop = True
+        self._asked = True  # which the processes agree on after the step: `stop`
         self._release()
 
     def _release(self) -> None:
@@ -75,7 +75,7 @@ class RunKeeper(Checkpoint):
     ) -> None:
         """Heartbeat, checkpoint when due, stop when asked."""
         step = trainer.global_step
-        self.stop = any_of(self.stop)
+        self.stop = any_of(self._asked)
         self._beat(trainer)
         validates = self.val_every is not None and step % self.val_every == 0
         if not validates and (self.stop or step % self.every == 0):
@@ -83,7 +83,7 @@ class RunKeeper(Checkpoint):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save what the validation found."""
-        self.stop = any_of(self.stop)
+        self.stop = any_of(self._asked)
         self._save(trainer)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:

@@ -1,25 +1,23 @@
 """Several processes of one training give what one gives: the same losses, predictions and scores."""
 
 import csv
+import multiprocessing
 import os
-import subprocess
-import sys
-from pathlib import Path
+import socket
 
 import numpy as np
 import pytest
 import several_processes
 from helpers import read_records
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from benchmark.launch import start_processes
-from benchmark.paths import runs_root
 from benchmark.predictions import read_predictions
 
 MIXED = '--augmentations=[{"class_path":"benchmark.augmentations.mixup.Mixup"}]'
 SHORT = "--data mini --system cnn4 --trainer.precision 32-true --trainer.max_steps 3 --data.batch_size 8"
 KINDS = {
     "bad": f"--task bad {SHORT} {MIXED}",
-    "esc": f"--task esc {SHORT} --selection.monitor loss --selection.mode min --data.valid_fraction 0.2 --trainer.val_every 1",
+    "esc": f"--task esc {SHORT} --selection.monitor loss --selection.mode min --data.valid_fraction 0.2",
     "ust": f"--task ust {SHORT} --data.eval_batch_size 3",
     "sed": f"--task sed {SHORT}",
 }
@@ -28,18 +26,31 @@ OTHERS = {task: f"--task {task} {SHORT}" for task in ("asc", "asc-mobile", "tagg
 
 def together(number, jobs, runs, clips=0):
     """Let so many processes do the jobs; the folders that they leave, by task."""
-    script = Path(several_processes.__file__)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(number)]
-    done = subprocess.run(
-        [*launcher, str(script), str(number), str(clips), *jobs.values()],
-        env=os.environ | {"DCASE_BENCH_RUNS": str(runs), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-        | {"PYTHONPATH": f"{script.parent.parent}{os.pathsep}{script.parent}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, "\n".join(line for line in done.stderr.splitlines() if "error" in line or "  to do" in line)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("fork")  # which need not import everything again
+    words = [["--devices", str(number), *job.split()] for job in jobs.values()]
+    processes = [
+        context.Process(target=member, args=(rank, number, port, words, runs, clips)) for rank in range(number)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * number
     return {record.task: runs / record.task / record.system / record.id for record in read_records(runs)}
+
+
+def member(rank, number, port, jobs, runs, clips):
+    """What torchrun makes of a process."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(number), "TORCHELASTIC_RUN_ID": "1"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "DCASE_BENCH_RUNS": str(runs)}
+    rank_zero_only.rank = rank  # which was set when it was imported
+    for job in jobs:
+        if code := several_processes.run(job, clips):
+            os._exit(code)
+    os._exit(0)
 
 
 def alone(jobs, runs, clips=0):

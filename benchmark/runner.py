@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pytorch_lightning.loggers import Logger, WandbLogger
 
 from benchmark import records
 from benchmark.data.datamodule import ClipDataModule
@@ -96,9 +95,10 @@ class Run:
             self._fail(error)
             raise
         finally:
-            for logger in self.fitting.trainer.loggers if self.fitting.trainer else []:
-                if isinstance(logger, WandbLogger):
-                    logger.experiment.finish()
+            if self.options.logger == "wandb":
+                from benchmark.wandb_log import finish
+
+                finish()
         return record
 
     def _fail(self, error: BaseException) -> None:
@@ -142,7 +142,7 @@ class Run:
 
         def leave() -> RunRecord:
             record = self._record(recipe, data, module, parameters, macs, on_test)
-            self._leave(data, module, record, trainer.loggers)
+            self._leave(data, module, record)
             return record
 
         return share(leave)
@@ -168,7 +168,7 @@ class Run:
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))
         record = self._record(recipe, data, module, parameters, macs, on_test)
         record = dataclasses.replace(record, random_weights=any(product.random_weights for product in products))
-        self._leave(data, module, record, self.fitting.trainer.loggers if self.fitting.trainer else [])
+        self._leave(data, module, record)
         return record
 
     def _record(
@@ -210,8 +210,8 @@ class Run:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _leave(self, data: ClipDataModule, module: TaskModule, record: RunRecord, loggers: Sequence[Logger]) -> None:
-        """Predictions, submission, the record, and a picture, without which the run counts all the same."""
+    def _leave(self, data: ClipDataModule, module: TaskModule, record: RunRecord) -> None:
+        """Predictions, submission, the record, and pictures, without which the run counts all the same."""
         table = module.table
         assert table is not None
         examples = [data.examples[clip] for clip in table.clip]
@@ -227,9 +227,10 @@ class Run:
         self.folder.finish(record)
         picture = self.folder.path / "scores.png"
         module.plot(picture, table, examples, f"{record.task} / {record.system} / {record.fold} ({record.variant})")
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("scores", [str(picture)])
+        if self.options.logger == "wandb":
+            from benchmark.wandb_log import log_finished
+
+            log_finished(self.folder, self.fitting.about(record.parameters))
         self.fitting.say("finished")
 
 

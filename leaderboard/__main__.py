@@ -1,9 +1,10 @@
-"""The command line: `python -m leaderboard [--out DIR]`, `… submit RUN` and `… compare A B`.
+"""The command line: `python -m leaderboard [--out DIR]`, `… submit RUN`, `… compare A B`, `… site`, `… dashboard`.
 
 Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong; 3 interrupted.
 """
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark.errors import exit_code
+from benchmark.errors import InputError, exit_code
 from benchmark.paths import runs_root
 from benchmark.published import read_published
 from benchmark.records import write_text
@@ -76,6 +77,18 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--resamples", type=int, default=1000, metavar="N", help="resamples to draw (default: 1000)")
     sub.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     sub.set_defaults(command=compare_runs)
+    text = "Save the dashboard of all tasks on Weights & Biases."
+    sub = commands.add_parser("dashboard", help=text, description=text, parents=[shared], allow_abbrev=False)
+    sub.add_argument("--dry-run", action="store_true", help="print its definition as JSON, and send nothing")
+    sub.set_defaults(command=write_dashboard)
+    text = "Write a static site of the committed records and your runs."
+    sub = commands.add_parser("site", help=text, description=text, parents=[shared], allow_abbrev=False)
+    # The tables' own --out has a default, which a subparser's default under the same name would replace.
+    sub.add_argument(
+        "--out", type=Path, dest="site", metavar="DIR", help="where it goes (default: site/ in the runs folder)"
+    )
+    sub.add_argument("--audio", action="store_true", help="copy the sound of example clips, that of real data too")
+    sub.set_defaults(command=make_site)
     return parser
 
 
@@ -121,6 +134,16 @@ def submit_runs(arguments: argparse.Namespace) -> None:
     sys.stdout.write("next: make leaderboard, then commit leaderboard and README.md\n")
 
 
+def make_site(arguments: argparse.Namespace) -> None:
+    """`site`."""
+    from leaderboard.site.build import write_site
+
+    out = arguments.site or runs_root() / "site"
+    for line in write_site(out, RECORDS, runs_root(), arguments.audio):
+        warn(line)
+    sys.stdout.write(f"{_shown(out / 'index.html')}\n")
+
+
 def compare_runs(arguments: argparse.Namespace) -> None:
     """`compare`."""
     found = compare(runs_root(), RECORDS, arguments.a, arguments.b, arguments.score, arguments.resamples)
@@ -133,6 +156,19 @@ def compare_runs(arguments: argparse.Namespace) -> None:
 def warn(line: str) -> None:
     """A warning on standard error."""
     sys.stderr.write(f"warning: {line}\n")
+
+
+def write_dashboard(arguments: argparse.Namespace) -> None:
+    """`dashboard`."""
+    if importlib.util.find_spec("wandb_workspaces") is None:
+        raise InputError(
+            "the package wandb-workspaces is missing", "dashboard", "install it: pip install '.[dashboard]'"
+        )
+    from benchmark.wandb_result import project_name
+    from leaderboard.dashboard import build, definition, save
+
+    tasks = all_tasks().values()
+    sys.stdout.write((definition(build("", project_name(), tasks)) if arguments.dry_run else save(tasks)) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

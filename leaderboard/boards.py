@@ -56,11 +56,11 @@ def make_board(task: Task, runs: Sequence[Run], published: Sequence[PublishedRow
     for key, results in group_results(task, runs).items():
         statistics = table_statistics(task, results)
         rows = [Row(result, found, None) for result, found in zip(results, statistics, strict=True)]
-        tables[key] = [row._replace(published=_counterpart(task, key, row, published)) for row in rows]
+        tables[key] = [row._replace(published=counterpart(task, key, row, published)) for row in rows]
     return Board(task, tables, published)
 
 
-def _counterpart(task: Task, key: TableKey, row: Row, published: Sequence[PublishedRow]) -> PublishedRow | None:
+def counterpart(task: Task, key: TableKey, row: Row, published: Sequence[PublishedRow]) -> PublishedRow | None:
     """The published main score of the same system, protocol and split; none but for the recipe on all official data."""
     if key.variant != "full" or key.scale != 1 or not row.result.complete or not row.unchanged:
         return None

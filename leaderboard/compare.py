@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmark.errors import InputError
+from benchmark.metrics.bootstrap import Estimate, interval, p_value
 from benchmark.metrics.measures import Floats
 from benchmark.registry import get_task
-from leaderboard.bootstrap import Estimate, interval, p_value
 from leaderboard.pairs import NAMES, Side, join
 from leaderboard.scored import CLIPS_ONLY, Scored, draw, load, remarks, require_same_clips, what_was_drawn
 

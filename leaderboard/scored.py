@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.errors import InputError
-from benchmark.metrics.folds import needed_for, over_folds
+from benchmark.metrics.bootstrap import draws_seeds, resample
+from benchmark.metrics.folds import score_over_folds
 from benchmark.metrics.measures import Draws, Floats, Measures, once
 from benchmark.predictions import Predictions, read_predictions
 from benchmark.registry import Task
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import few
 from leaderboard import Run
-from leaderboard.bootstrap import draws_seeds, resample
 
 TOLERANCE = 1e-9
 FEWEST_CLUSTERS = 10
@@ -44,11 +44,7 @@ class Scored:
 
     def of_seed(self, seed: int, draws: Mapping[str, Draws]) -> Floats:
         """Scores of one seed `(resamples,)`, the mean over folds, for draws of each fold's clips."""
-        folds = [
-            {key: measures[key](draws[fold]) for key in needed_for(self.key, measures) if key in measures}
-            for fold, measures in self.measures[seed].items()
-        ]
-        return over_folds(folds)[self.key]
+        return score_over_folds(self.key, self.measures[seed], draws)
 
     def once(self) -> Floats:
         """Scores of the seeds on every clip once `(seeds,)`."""

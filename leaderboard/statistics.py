@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.errors import BenchmarkError, InputError
+from benchmark.metrics.bootstrap import Estimate, holm, interval, p_value, rank_intervals
 from benchmark.metrics.measures import Floats
 from benchmark.registry import Task
-from leaderboard.bootstrap import Estimate, holm, interval, p_value, rank_intervals
 from leaderboard.results import Result
 from leaderboard.scored import Scored, draw, load, on_same_clips, remarks, what_was_drawn
 

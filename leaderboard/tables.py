@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
+from benchmark.metrics.bootstrap import Estimate
 from benchmark.published import PublishedRow
 from benchmark.records import RunRecord
 from benchmark.registry import Task
 from leaderboard.boards import Board, Row, class_keys
-from leaderboard.bootstrap import Estimate
 from leaderboard.markdown import NONE, bold_best, code, escape, fraction, markdown_table
 from leaderboard.published_tables import ROLE_MARKS, published_score, published_tables, source_names
 from leaderboard.results import Result, Score, TableKey

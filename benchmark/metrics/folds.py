@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from benchmark.metrics.binary import RESERVED_GROUPS
-from benchmark.metrics.measures import Floats, harmonic_mean, mean
+from benchmark.metrics.measures import Draws, Floats, Measures, harmonic_mean, mean
 
 HARMONIC_MEAN = "/harmonic_mean"
 
@@ -38,6 +38,25 @@ def over_folds(folds: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
     values = {key: [fold[key] for fold in folds if key in fold] for key in keys}
     means = {key: mean(found, len(found[0])) for key, found in values.items()}
     return {key: _harmonic(means, key) if key.endswith(HARMONIC_MEAN) else value for key, value in means.items()}
+
+
+def score_over_folds(key: str, folds: Mapping[str, Measures], draws: Mapping[str, Draws]) -> Floats:
+    """One score of :func:`mean_over_folds`, of resamples.
+
+    Args:
+        key: Which.
+        folds: Fold to its measures.
+        draws: Fold to how often each of its clips counts.
+
+    Returns:
+        ``(resamples,)``, NaN where it is undefined.
+    """
+    scores = [
+        {name: measures[name](draws[fold]) for name in needed_for(key, measures) if name in measures}
+        for fold, measures in folds.items()
+    ]
+    nothing = np.full(len(next(iter(draws.values()))), np.nan)
+    return over_folds(scores).get(key, nothing)
 
 
 def needed_for(key: str, keys: Collection[str]) -> list[str]:

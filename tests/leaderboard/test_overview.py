@@ -3,10 +3,10 @@
 import pytest
 from pages import BAD, LODO, published, put, tables
 
+from benchmark.metrics.bootstrap import Estimate
 from benchmark.registry import get_task
 from leaderboard import boards, load_runs
 from leaderboard.boards import make_board
-from leaderboard.bootstrap import Estimate
 from leaderboard.overview import readme_block, render_overview
 from leaderboard.statistics import RowStatistics
 

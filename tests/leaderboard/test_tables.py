@@ -3,10 +3,10 @@
 import pytest
 from pages import BAD, LODO, published, put, put_folds, tables
 
+from benchmark.metrics.bootstrap import Estimate
 from benchmark.registry import get_task
 from leaderboard import boards, load_runs
 from leaderboard.boards import make_board
-from leaderboard.bootstrap import Estimate
 from leaderboard.statistics import Difference, RowStatistics
 from leaderboard.tables import render
 

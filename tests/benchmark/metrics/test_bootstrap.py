@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leaderboard.bootstrap import holm, interval, p_value, rank_intervals, resample
+from benchmark.metrics.bootstrap import holm, interval, p_value, rank_intervals, resample
 
 
 def mean_of(values):
@@ -107,7 +107,7 @@ def test_clips_that_were_recorded_together_say_as_much_as_one():
 def test_the_blocks_that_are_computed_at_a_time_change_nothing(monkeypatch):
     values = np.random.default_rng(2).normal(size=(3, 40))
     whole = bootstrap(values)
-    monkeypatch.setattr("leaderboard.bootstrap.BLOCK", 7 * 40)
+    monkeypatch.setattr("benchmark.metrics.bootstrap.BLOCK", 7 * 40)
     np.testing.assert_allclose(bootstrap(values), whole, rtol=0, atol=1e-14)
 
 

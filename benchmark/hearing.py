@@ -70,13 +70,14 @@ class Listening:
         channels: Rows that each window makes.
         begin: Where the part begins that is answered next, in seconds.
         heard: Where the last window of each ear ends, in seconds.
+        reached: How far all ears have come, in seconds.
         waiting: Rows that no network has heard yet.
         ended: Whether all of it was read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.seconds, self.channels = path, 0.0, 1
-        self.begin, self.heard = 0.0, dict[Ear, float]()
+        self.begin, self.reached, self.heard = 0.0, 0.0, dict[Ear, float]()
         self.waiting, self.ended = 0, False
         self._chunks: dict[TaskModule, list[Chunk]] = {}
         self._frames_given: dict[TaskModule, int] = {}
@@ -90,8 +91,15 @@ class Listening:
             yield block
 
     def add(self, network: TaskModule, chunk: Chunk) -> None:
-        """Keep what a network has said."""
-        self._chunks.setdefault(network, []).append(chunk)
+        """Keep what a network has said.
+
+        Chunks are joined to ever larger ones: thousands of small ones that stay would riddle the memory that batches
+        take and give back, and it would grow with every batch.
+        """
+        chunks = self._chunks.setdefault(network, [])
+        chunks.append(chunk)
+        while len(chunks) > 1 and len(chunks[-2].spans) <= len(chunks[-1].spans):
+            chunks[-2:] = [_joined(chunks[-2:])]
 
     def has_part(self, networks: Iterable[TaskModule]) -> bool:
         """Whether each of these networks has heard something of the next part."""
@@ -99,8 +107,7 @@ class Listening:
 
     def take(self, network: TaskModule) -> Heard:
         """What a network says of this part, which is then forgotten."""
-        chunks = self._chunks.pop(network)
-        joined = Chunk(*(np.concatenate(parts, axis=int(parts[0].ndim > 2)) for parts in zip(*chunks, strict=True)))
+        joined = _joined(self._chunks.pop(network))
         spans, first, valid = (each[:: self.channels] for each in (joined.spans, joined.first, joined.valid))
         given = self._frames_given.get(network, 0)
         found = []
@@ -120,6 +127,11 @@ class Listening:
         """Rows `(windows * channels, …)` to the mean over channels `(windows, …)`."""
         by_window: NDArray[Any] = rows.reshape(len(rows) // self.channels, self.channels, *rows.shape[1:]).mean(axis=1)
         return by_window
+
+
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    """One chunk of several, row after row."""
+    return Chunk(*(np.concatenate(parts, axis=int(parts[0].ndim > 2)) for parts in zip(*chunks, strict=True)))
 
 
 class Row(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from benchmark.data.audio import open_audio
+from benchmark.data.audio import Sound, open_audio
 from benchmark.data.datamodule import Event
 from benchmark.data.recordings import Recording
 from benchmark.decoding import restore
@@ -124,22 +124,14 @@ class Predictor:
             going.append(own)
             try:
                 with recording.open(min(BLOCK_SECONDS, part_seconds / 10)) as sound:
-                    blocks = tee(own.counted(sound.blocks, sound.rate), len(ears))
-                    cut = (ear.windows(b, sound.rate, part_seconds) for ear, b in zip(ears, blocks, strict=True))
-                    for found in zip(*cut, strict=True):
-                        for ear, windows in zip(ears, found, strict=True):
-                            ear.add(own, windows)
+                    for _ in self._listen(own, sound, ears, part_seconds):
                         yield from self._finished(going)
-                        reached = min(own.heard.get(ear, 0.0) for ear in ears)
-                        if reached // part_seconds > own.begin // part_seconds:
+                        if own.reached // part_seconds > own.begin // part_seconds:
                             for ear in ears:
                                 ear.hear()
                             yield from self._finished(going)
-                            yield self._answer(own, reached)
+                            yield self._answer(own, own.reached)
                         progress(number + min(1.0, own.seconds / (sound.seconds or math.inf)))
-                if not own.heard:
-                    what = "cannot read audio: it is shorter than one sample at the networks' rate"
-                    raise InputError(what, recording.path, "leave it out")
             except InputError as error:
                 going.pop()
                 for ear in ears:
@@ -150,6 +142,19 @@ class Predictor:
         for ear in ears:
             ear.hear()
         yield from self._finished(going)
+
+    def _listen(self, own: Listening, sound: Sound, ears: Sequence[Ear], part_seconds: float) -> Iterator[None]:
+        """Give the windows of a recording to the ears, block by block."""
+        blocks = tee(own.counted(sound.blocks, sound.rate), len(ears))
+        cut = (ear.windows(copy, sound.rate, part_seconds) for ear, copy in zip(ears, blocks, strict=True))
+        for found in zip(*cut, strict=True):
+            for ear, windows in zip(ears, found, strict=True):
+                ear.add(own, windows)
+            own.reached = min(own.heard.get(ear, 0.0) for ear in ears)
+            yield
+        if not own.heard:
+            what = "cannot read audio: it is shorter than one sample at the networks' rate"
+            raise InputError(what, own.path, "leave it out")
 
     def _ears(self, hop_seconds: float | None) -> list[Ear]:
         if hop_seconds is not None and hop_seconds < 0.001:

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+from zlib import error as BadStream
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.audio import read_audio
 from benchmark.data.inventory import Event
-from benchmark.errors import BenchmarkError
+from benchmark.errors import BenchmarkError, InputError
 from benchmark.predictions import Indices, Predictions
 from benchmark.registry import Task, get_task
 from leaderboard.site.curves import thin
@@ -95,10 +97,13 @@ def _spread(found: Predictions) -> list[int]:
 
 def _frames(predictions: Path, rows: Sequence[int], clips: int) -> dict[int, Frames]:
     """Probabilities over time of some clips, and the seconds of a frame, where the run kept them."""
-    with np.load(predictions, allow_pickle=False) as file:
-        if not {"frames", "frame_counts", "frame_seconds"} <= set(file.files):
-            return {}
-        frames, counts, seconds = file["frames"], file["frame_counts"], float(file["frame_seconds"])
+    try:
+        with np.load(predictions, allow_pickle=False) as file:
+            if not {"frames", "frame_counts", "frame_seconds"} <= set(file.files):
+                return {}
+            frames, counts, seconds = file["frames"], file["frame_counts"], float(file["frame_seconds"])
+    except (OSError, ValueError, EOFError, BadZipFile, BadStream) as error:
+        raise InputError("its frames are damaged", predictions, "repeat the run") from error
     if len(counts) != clips or counts.sum() != len(frames):
         return {}
     ends: Indices = np.cumsum(counts)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmark.errors import BenchmarkError
 from benchmark.paths import data_root
 from benchmark.predictions import Predictions, read_predictions
@@ -64,6 +66,8 @@ def run_context(entry: Entry, task: Task, pictures: ClipPictures) -> dict[str, A
 def _prediction_plots(found: Predictions, task: Task, record: RunRecord) -> dict[str, Any]:
     classes = task.classes_of(record.protocol)
     if found.target.shape[1:] != (len(classes),) or found.probabilities.shape != found.target.shape:
+        return {}
+    if found.decision is not None and not np.isin(found.decision, np.arange(len(classes))).all():
         return {}
     if (matrix := confusion(found, classes)) is not None:
         return {"confusion": matrix}

@@ -24,6 +24,8 @@
       choices: (data) => ["Cost", Object.entries(COSTS).filter(([key]) => data.points.some((point) => point[key]))],
       draw(data, choice) {
         const points = data.points.filter((point) => point[choice]);
+        const sizes = points.map((point) => Math.log(point[choice]));
+        const middle = (Math.min(...sizes) + Math.max(...sizes)) / 2;
         const origins = [...new Set(points.map((point) => point.origin))];
         const traces = origins.map((origin) => {
           const mine = points.filter((point) => point.origin === origin);
@@ -35,7 +37,7 @@
             x: mine.map((point) => point[choice]),
             y: mine.map((point) => point.score),
             text: mine.map((point) => short(point.name)),
-            textposition: "middle right",
+            textposition: mine.map((point) => (Math.log(point[choice]) > middle ? "middle left" : "middle right")),
             marker: { size: 10, symbol: origin === "committed" ? "diamond" : "circle" },
             error_y: { type: "data", array: ends(1, 1), arrayminus: ends(0, -1), thickness: 1.2, width: 3 },
             hovertemplate: mine.map((p) => `${plain(p.name)}<br>${plain(data.score)} ${digits(p.score)}<br>${p[choice].toLocaleString("en")}<extra></extra>`),
@@ -60,9 +62,9 @@
     },
     heatmap: {
       choices: (data) => ["Score", data.tables.map((table) => [table.name, table.name])],
-      draw(data, choice) {
+      draw(data, choice, width) {
         const table = data.tables.find((one) => one.name === choice);
-        return matrix(table.rows, table.columns, table.values, (value) => value.toFixed(2), "class", "");
+        return matrix(width, table.rows, table.columns, table.values, (value) => value.toFixed(2), "class", "");
       },
       table(data, choice) {
         const table = data.tables.find((one) => one.name === choice);
@@ -71,11 +73,11 @@
     },
     confusion: {
       choices: () => ["Cells", [["shares", "share of the true class"], ["counts", "clips"]]],
-      draw(data, choice) {
+      draw(data, choice, width) {
         const totals = data.counts.map((row) => Math.max(1, row.reduce((sum, count) => sum + count, 0)));
         const shares = data.counts.map((row, place) => row.map((count) => count / totals[place]));
         const counting = choice === "counts";
-        return matrix(data.classes, data.classes, counting ? data.counts : shares, (value) => (value ? (counting ? String(value) : (100 * value).toFixed(0)) : ""), "taken for", "true class", counting ? null : 1);
+        return matrix(width, data.classes, data.classes, counting ? data.counts : shares, (value) => (value ? (counting ? String(value) : (100 * value).toFixed(0)) : ""), "taken for", "true class", counting ? null : 1);
       },
       table: (data) => [["true class", ...data.classes], data.counts.map((row, place) => [data.classes[place], ...row])],
     },
@@ -89,8 +91,8 @@
     return Math.max(...values) / Math.min(...values) >= 10;
   }
 
-  function matrix(rows, columns, values, write, across, down, top = 1) {
-    const fits = columns.length <= 50 && rows.length <= 50;
+  function matrix(width, rows, columns, values, write, across, down, top = 1) {
+    const fits = (width - 260) / columns.length > 16;
     const trace = {
       type: "heatmap",
       z: values,
@@ -121,8 +123,8 @@
       traces: [trace, texts],
       layout: {
         height: size + 60,
-        xaxis: { ...names(columns), tickangle: columns.length > 20 ? -90 : columns.length > 4 ? -45 : 0, title: { text: across }, showgrid: false, zeroline: false },
-        yaxis: { ...names(rows), autorange: "reversed", title: down ? { text: down } : undefined, showgrid: false, zeroline: false },
+        xaxis: { ...names(columns), tickangle: columns.length > 20 ? -90 : columns.length > 4 ? -45 : 0, title: { text: across }, range: [-0.5, columns.length - 0.5], showgrid: false, zeroline: false },
+        yaxis: { ...names(rows), range: [rows.length - 0.5, -0.5], title: down ? { text: down } : undefined, showgrid: false, zeroline: false },
       },
     };
   }
@@ -225,7 +227,7 @@
     let choice = choices[0]?.[0];
     let drawn = false;
     const draw = () => {
-      const { traces, layout } = kind.draw(data, choice);
+      const { traces, layout } = kind.draw(data, choice, area.clientWidth);
       Plotly.react(area, traces, themed(layout, area.clientWidth), {
         responsive: true,
         displaylogo: false,

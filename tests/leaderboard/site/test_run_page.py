@@ -1,14 +1,18 @@
 """What a run's page shows, and says that it does not."""
 
 import argparse
+import dataclasses
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import make_record
+from pages import put_scored
 from site_runs import put_bad, put_run
 
 from benchmark.cli import build_parser
+from benchmark.predictions import read_predictions
 from benchmark.registry import get_task
 from leaderboard.site.clips import ClipPictures
 from leaderboard.site.entries import load_site
@@ -85,6 +89,17 @@ def test_predictions_of_another_number_of_classes_are_passed_over(tmp_path):
     (entry,) = load_site(tmp_path / "records", tmp_path / "other").entries
     found = run_context(entry, get_task("asc"), ClipPictures(tmp_path / "site", with_audio=False))
     assert found["plots"]["detection"] == []
+
+
+def test_decisions_for_classes_that_do_not_exist_are_passed_over(tmp_path):
+    put_scored(tmp_path / "runs", 18)
+    entries = load_site(tmp_path / "records", tmp_path / "runs").entries
+    pictures, esc = ClipPictures(tmp_path / "site", with_audio=False), get_task("esc")
+    matrix = run_context(entries[0], esc, pictures)["plots"]["confusion"]
+    assert np.trace(matrix["counts"]) == 18
+    found = read_predictions(entries[0].run.predictions)
+    dataclasses.replace(found, decision=found.decision + 5).write(entries[0].folder)
+    assert run_context(entries[0], esc, pictures)["plots"]["confusion"] is None
 
 
 def test_the_main_score_comes_first_and_classes_have_a_table(tmp_path):

@@ -187,7 +187,7 @@ def run(arguments: argparse.Namespace) -> None:
             console.rule(name)
             print_plan(console, plan)
         return
-    if start_processes(list(plans.values()), arguments.words):
+    if plans and start_processes(list(plans.values()), arguments.words):
         return
     results, repeats = [], repeats_stopped(list(plans.values()))
     for number, (name, plan) in enumerate(plans.items(), 1):

@@ -17,7 +17,7 @@ from benchmark.losses.virtual_adversarial import frozen_statistics
 from benchmark.metrics.clips import ClipPredictions, ClipTable
 from benchmark.metrics.measures import Measures, all_once
 from benchmark.predictions import Predictions, Scores
-from benchmark.processes import share
+from benchmark.processes import share, this_process
 from benchmark.recipe import Recipe
 from benchmark.suggest import did_you_mean
 from benchmark.training.network import Fittable, Outputs, RecipeNetwork, Weights
@@ -188,7 +188,7 @@ class TaskModule(RecipeNetwork, ABC):
         else:
             losses = self.adaptation(self, x, valid, target, self._of_source[batch["clip"]], self.global_step)
         shown = {f"train/{name}": value for name, value in losses.items()}
-        self.log_dict(shown, prog_bar=True, sync_dist=self.trainer.world_size > 1)
+        self.log_dict(shown, prog_bar=True, sync_dist=this_process().size > 1)
         return losses["loss"]
 
     def loss_target(self, batch: Batch) -> Tensor:
@@ -246,7 +246,8 @@ class TaskModule(RecipeNetwork, ABC):
         """Collect the predictions of one batch."""
         outputs, valid = self.evaluate(batch)
         loss = self._loss(outputs, self.loss_target(batch), valid, batch["weight"])
-        if self.global_rank < len(self.trainer.datamodule.valid):  # type: ignore[attr-defined]  # else it is a repetition
+        here: ClipDataModule | None = self.trainer.datamodule if self.global_rank else None  # type: ignore[attr-defined]
+        if here is None or self.global_rank < len(here.valid):  # else the batch is a repetition
             self.val_loss.update(loss, len(valid))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:

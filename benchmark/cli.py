@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     if arguments.command is run:
-        arguments.overrides = further
+        arguments.overrides, arguments.words = further, words
     elif arguments.command is score:
         arguments.further = further
     return exit_code(lambda: arguments.command(arguments), arguments.debug)
@@ -112,7 +112,12 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--protocol", default="", help="split (default: the task's first)")
     sub.add_argument("--fold", default="", help="one fold or `all` (default: all; on mini the first)")
     sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--devices", type=int, default=1, help="devices on this machine, side by side")
+    sub.add_argument(
+        "--devices",
+        type=int,
+        default=1,
+        help="on each machine; they share the batches of a training or, in a system of several, the trainings",
+    )
     sub.add_argument("--nodes", type=int, default=1, help="machines")
     sub.add_argument(
         "--logger", choices=("csv", "wandb", "tensorboard"), default="csv", help="where metrics go beside metrics.csv"
@@ -138,6 +143,7 @@ def run(arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from benchmark.estimate import print_plan
+    from benchmark.launch import start_processes
     from benchmark.plan import RunOptions, make_plan
     from benchmark.recipe import Recipe
     from benchmark.runner import quiet, repeats_stopped
@@ -150,7 +156,7 @@ def run(arguments: argparse.Namespace) -> None:
         if word.startswith("--") and name not in recipe_keys:
             known = recipe_keys | {field.name for field in fields(RunOptions)}
             raise InputError(f"unknown option {word!r}", "command line", did_you_mean(name, known))
-    ours = ("command", "debug", "print_config", "dry_run", "task")
+    ours = ("command", "debug", "print_config", "dry_run", "task", "words")
     options = {k: v for k, v in vars(arguments).items() if k not in ours}
     console = Console(width=None if sys.stdout.isatty() else 140)
     if arguments.task != "all":
@@ -160,6 +166,8 @@ def run(arguments: argparse.Namespace) -> None:
             return
         if arguments.dry_run:
             print_plan(console, plan)
+            return
+        if start_processes([plan], arguments.words):
             return
         _run_plan(console, plan, repeats_stopped([plan]), brief=False)
         return
@@ -178,6 +186,8 @@ def run(arguments: argparse.Namespace) -> None:
         for name, plan in plans.items():
             console.rule(name)
             print_plan(console, plan)
+        return
+    if plans and start_processes(list(plans.values()), arguments.words):
         return
     results, repeats = [], repeats_stopped(list(plans.values()))
     for number, (name, plan) in enumerate(plans.items(), 1):

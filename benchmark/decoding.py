@@ -17,6 +17,7 @@ from benchmark.fitting import Fitting, Trained
 from benchmark.heads.pooling import valid_frames
 from benchmark.metrics.clips import ClipTable
 from benchmark.postprocessing import AdaptiveDecoder, FittedDecoder, LearningDecoder
+from benchmark.processes import share
 from benchmark.records import read_json, write_text
 from benchmark.suggest import did_you_mean
 from benchmark.training.labels import Predict
@@ -55,7 +56,7 @@ def learn(trained: Trained, held_out: Callable[[], ClipTable], fitting: Fitting,
                 raise InputError(what, "postprocessing", "take another one, or one member without folds")
             predict = Predict(module, data, fitting.device, fitting.say)
             decoder.adapt(_Tagger(module, fitting.say), *_windows(predict, _clips(decoder, data)), module.classes)
-    write_text(fitting.folder.path / LEARNT, json.dumps(dict(decoder.learnt), indent=1) + "\n")
+    share(lambda: write_text(fitting.folder.path / LEARNT, json.dumps(dict(decoder.learnt), indent=1) + "\n"))
     return isinstance(decoder, AdaptiveDecoder) and bool(np.isin(_clips(decoder, data), data.test.clip).any())
 
 

@@ -3,6 +3,7 @@
 import torch
 
 from benchmark.errors import InputError
+from benchmark.processes import this_process
 
 
 def default_device() -> torch.device:
@@ -15,7 +16,8 @@ def device_name(device: torch.device, number: int = 1) -> str:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"cpu ({max(1, torch.get_num_threads() // number)} threads)"
+        shared = 1 if this_process().size > 1 else number  # processes of a group have divided the threads already
+        name = f"cpu ({max(1, torch.get_num_threads() // shared)} threads)"
     return f"{number} x {name}" if number > 1 else name
 
 

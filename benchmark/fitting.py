@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.strategies import DDPStrategy
 
 from benchmark.data.datamodule import ClipDataModule, Labels
 from benchmark.data.store_index import store_folder
@@ -22,6 +23,7 @@ from benchmark.errors import BenchmarkError, InputError
 from benchmark.paths import cache_root
 from benchmark.plan import Plan
 from benchmark.postprocessing import FittedDecoder
+from benchmark.processes import is_first, share, this_process
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper, TellSchedule
@@ -82,7 +84,7 @@ class Fitting:
             plan.inventory, store, settings, plan.protocol, self.fold, seed, classes
         )
         with self.timed("data"):
-            data.prepare_data()
+            share(data.prepare_data)
         module: TaskModule = plan.task.load("module")(recipe, classes, drawn)
         return Trained(recipe, module, data)
 
@@ -199,16 +201,13 @@ class Fitting:
                 )
             kept = [torch.load(path, weights_only=True, map_location="cpu", mmap=True) for path in best.best_first]
             weights = [state["state_dict"] for state in kept]
-        fresh = scored.with_suffix(".part")
-        scored.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(weights if len(weights) > 1 else weights[0], fresh)
-        fresh.replace(scored)
+        share(lambda: save_weights(scored, weights))
         module.load_scored(scored)
 
     def _make_trainer(
         self, training: Training, recipe: Recipe, best: Sequence[BestCheckpoint], saved: Path, module: TaskModule
     ) -> pl.Trainer:
-        settings, selection = recipe.trainer, recipe.selection
+        settings, selection, several = recipe.trainer, recipe.selection, this_process().size > 1
         val_every = min(settings.val_every, settings.max_steps) if best else None
         callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip()), TellSchedule(), *best]
         if best and selection.patience is not None:
@@ -224,7 +223,10 @@ class Fitting:
                 limit_val_batches=1.0 if best else 0,
                 precision=settings.precision,
                 gradient_clip_val=settings.gradient_clip_val,
-                devices=1,
+                devices=self.plan.options.devices if several else 1,
+                num_nodes=self.plan.options.nodes,
+                strategy=DDPStrategy(find_unused_parameters=recipe.adaptation is not None) if several else "auto",
+                sync_batchnorm=several and default_device().type == "cuda",
                 logger=self._loggers(training, module.n_parameters),
                 callbacks=callbacks,
                 enable_progress_bar=False,
@@ -245,7 +247,8 @@ class Fitting:
 
     def _loggers(self, training: Training, parameters: int) -> list[Logger]:
         folder = self.folder.path / "metrics" / training.name if training.name else self.folder.path
-        keep_earlier_metrics(folder)
+        if is_first():
+            keep_earlier_metrics(folder)
         loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
         if not training.is_last:
             return loggers
@@ -258,6 +261,14 @@ class Fitting:
 
             loggers.append(TensorBoardLogger(self.folder.path, name="", version="tensorboard"))
         return loggers
+
+
+def save_weights(path: Path, weights: Sequence[Any]) -> None:
+    """Write one set of weights, or several, at once or not at all."""
+    fresh = path.with_suffix(".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(weights if len(weights) > 1 else weights[0], fresh)
+    fresh.replace(path)
 
 
 def is_whole(path: Path) -> bool:

@@ -33,7 +33,8 @@ class RunOptions:
         protocol: Name of the protocol; empty for the task's default.
         fold: One fold, or `all`; empty for all folds, and on the mini variant for the first.
         seed: Seed of weights, shuffles and augmentation.
-        devices: Devices (CPU processes without a GPU) on this machine, for trainings of one system side by side.
+        devices: Devices (CPU processes without a GPU) on each machine: they share the batches of one training or, in a
+            system of several, its trainings.
         nodes: Machines.
         logger: Where metrics are logged beside the CSV file.
         resume: `auto` continues an interrupted run of the same recipe, `no` starts afresh, else the run to continue.
@@ -170,9 +171,9 @@ def make_plan(options: RunOptions) -> Plan:
     system = options.system or task.default_system
     config = load_recipe(task, system, False, options.model, options.overrides)
     stated = config.as_dict()
-    if options.nodes > 1 or (options.devices > 1 and len(config.trainings()) == 1):
-        what = "only the trainings of a system of several use several devices so far"
-        raise InputError(what, "DEVICES, NODES", "run with DEVICES=1 NODES=1")
+    if options.nodes > 1 and len(config.trainings()) > 1:
+        what = "a system of several trainings does them side by side on one machine"
+        raise InputError(what, "NODES", "run with NODES=1 and as many DEVICES as the machine has")
     check_devices(options.devices)
     for training in config.trainings():
         _check_data_settings(task, training.config.as_dict()["data"])

@@ -261,6 +261,13 @@ class RunFolder:
         write_json(path, dataclasses.asdict(record))
 
 
+class SilentFolder(RunFolder):
+    """The folder of a run whose state another process keeps."""
+
+    def write_state(self, status: RunStatus, step: int, seconds: dict[str, float], message: str = "") -> None:
+        """Nothing: the process that waits for this one does it."""
+
+
 def find_run(root: Path, task: str, system: str, identity: Identity, finished: bool) -> RunFolder | None:
     """The newest run of the same work that is finished, or else that was stopped and can be resumed."""
     for path in sorted((root / task / system).glob("*/state.json"), reverse=True):

@@ -21,9 +21,10 @@ from benchmark.fitting import Fitting
 from benchmark.metrics.clips import mean_of_tables
 from benchmark.paths import runs_root
 from benchmark.plan import Plan
+from benchmark.processes import is_first, share
 from benchmark.products import fuse, held_out_of, join
 from benchmark.recipe import Recipe, Training
-from benchmark.records import Identity, RunFolder, RunRecord
+from benchmark.records import Identity, RunFolder, RunRecord, SilentFolder
 from benchmark.stages import System
 from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
@@ -39,22 +40,23 @@ class Run:
     def __init__(self, plan: Plan, fold: str) -> None:
         self.plan, self.fold, self.options = plan, fold, plan.options
         self.identity = Identity(plan.group, fold, plan.options.seed)
-        self.folder, self.resumed = self._folder()
+        path, self.resumed = share(self._folder)
+        self.folder = (RunFolder if is_first() else SilentFolder)(path, self.identity)
         seconds: dict[str, float] = self.folder.read_state()["seconds"] if self.resumed else {}
         self.fitting = Fitting(plan, fold, self.folder, self.resumed, seconds)
 
-    def _folder(self) -> tuple[RunFolder, bool]:
+    def _folder(self) -> tuple[Path, bool]:
         """The run's folder, and whether it is one to resume."""
         resume, root, names = self.options.resume, runs_root(), (self.plan.task.name, self.plan.system)
         if resume == "auto":
             stopped = records.find_run(root, *names, self.identity, finished=False)
             if stopped is not None:
-                return stopped, True
+                return stopped.path, True
         elif resume != "no":
             return self._stopped_run(root, resume), True
-        return RunFolder.create(root, *names, self.identity), False
+        return RunFolder.create(root, *names, self.identity).path, False
 
-    def _stopped_run(self, root: Path, name: str) -> RunFolder:
+    def _stopped_run(self, root: Path, name: str) -> Path:
         """The run that the user names, if it is this work and waits to be resumed."""
         paths = records.find_runs(root, name, "state.json")
         folder = RunFolder(paths[0], self.identity)
@@ -70,12 +72,13 @@ class Run:
         for reason, holds in reasons.items():
             if holds:
                 raise InputError(reason, folder.path, "repeat the run's own command, or start afresh with RESUME=no")
-        return folder
+        return folder.path
 
     def execute(self) -> RunRecord:
         """Train, score, and leave the record; the state says how it ended."""
         self.fitting.say("running")
-        records.write_text(self.folder.path / "config.yaml", self._header() + self.plan.config.as_yaml())
+        config = self._header() + self.plan.config.as_yaml()
+        share(lambda: records.write_text(self.folder.path / "config.yaml", config))
         try:
             record = self._train_and_score()
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:  # Lightning turns Ctrl-C into SystemExit
@@ -136,9 +139,13 @@ class Run:
                 tables.append(network.table)
             if len(tables) > 1:
                 module.take_scores(mean_of_tables(tables), [data.examples[clip] for clip in tables[0].clip])
-        record = self._record(recipe, data, module, parameters, macs, on_test)
-        self._leave(data, module, record)
-        return record
+
+        def leave() -> RunRecord:
+            record = self._record(recipe, data, module, parameters, macs, on_test)
+            self._leave(data, module, record)
+            return record
+
+        return share(leave)
 
     def _train_system(self, trainings: Sequence[Training]) -> RunRecord:
         """Train all stages, and score what is made of the last one's predictions."""
@@ -191,7 +198,7 @@ class Run:
             random_weights=module.has_random_weights,
             parameters=parameters,
             macs=macs,
-            device=device_name(self.fitting.device, plan.options.devices),
+            device=device_name(self.fitting.device, plan.options.devices * plan.options.nodes),
             seconds={part: round(value, 2) for part, value in self.fitting.seconds.items()},
             steps=self.fitting.steps,
             coverage=coverage,
@@ -230,20 +237,28 @@ class Run:
 def repeats_stopped(plans: Sequence[Plan]) -> bool:
     """Whether a command repeats one that was stopped: the newest run of some of its work has no record."""
     root = runs_root()
-    return any(
-        plan.options.resume == "auto" and records.was_stopped(root, plan.task.name, plan.system, work)
-        for plan in plans
-        for work in plan.work.values()
+    return share(
+        lambda: any(
+            plan.options.resume == "auto" and records.was_stopped(root, plan.task.name, plan.system, work)
+            for plan in plans
+            for work in plan.work.values()
+        )
     )
 
 
 def runs_of(plan: Plan, repeats: bool) -> Iterator[Run | Path]:
     """The plan's runs, fold by fold; where the command repeats one that was stopped, folders of folds already done."""
-    root, names = runs_root(), (plan.task.name, plan.system)
     for fold, work in plan.work.items():
-        stopped = records.was_stopped(root, *names, work)
-        done = records.find_run(root, *names, work, finished=True) if repeats and not stopped else None
-        yield done.path if done is not None else Run(plan, fold)
+        done = share(partial(_done, plan, work)) if repeats else None
+        yield done if done is not None else Run(plan, fold)
+
+
+def _done(plan: Plan, work: Identity) -> Path | None:
+    """The folder of the newest run of this work, if it is finished."""
+    root, names = runs_root(), (plan.task.name, plan.system)
+    stopped = records.was_stopped(root, *names, work)
+    done = None if stopped else records.find_run(root, *names, work, finished=True)
+    return done.path if done is not None else None
 
 
 def quiet() -> None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 
 from benchmark.errors import BenchmarkError
 from benchmark.plan import LoggerName, RunOptions
-from benchmark.records import Identity, RunFolder
+from benchmark.records import Identity, SilentFolder
 
 LOOK_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0  # until a process that was asked to stop has saved its checkpoint
@@ -39,13 +39,6 @@ class Work(NamedTuple):
     folder: Path
     identity: Identity
     resumed: bool
-
-
-class SilentFolder(RunFolder):
-    """The folder of a run whose state another process keeps."""
-
-    def write_state(self, status: str, step: int, seconds: dict[str, float], message: str = "") -> None:
-        """Nothing: the process that waits for this one does it."""
 
 
 class SideBySide:

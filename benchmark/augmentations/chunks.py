@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from benchmark.backbones.chunks import cut_chunks
 from benchmark.errors import InputError
+from benchmark.processes import drawn
 
 
 class RandomChunk(nn.Module):
@@ -48,6 +49,6 @@ class RandomChunk(nn.Module):
             return features, lengths, target
         chunks = cut_chunks(features, self.frames)
         real = (lengths / self.frames).ceil().clamp(1, chunks.shape[1])
-        chosen = (torch.rand(len(chunks), device=chunks.device) * real).long()
+        chosen = (drawn(lambda n: torch.rand(n, device=chunks.device), len(chunks)) * real).long()
         kept = chunks[torch.arange(len(chunks), device=chunks.device), chosen]
         return kept, (lengths - chosen * self.frames).clamp(max=self.frames), target

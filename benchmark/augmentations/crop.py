@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.errors import InputError
+from benchmark.processes import drawn
 
 
 class RandomExcerpt(nn.Module):
@@ -45,8 +46,8 @@ class RandomExcerpt(nn.Module):
             return features, lengths, target
         places = (lengths - self.frames).clamp(min=0) + 1
         # A float32 just below 1, times a large number of places, rounds up to that number.
-        drawn = (torch.rand(len(features), device=features.device) * places).long()
-        start = torch.minimum(drawn, places - 1)
+        share = drawn(lambda n: torch.rand(n, device=features.device), len(features))
+        start = torch.minimum((share * places).long(), places - 1)
         features = F.pad(features, (0, 0, 0, max(0, self.frames - features.shape[2])))
         index = start[:, None] + torch.arange(self.frames, device=features.device)
         cut = features.take_along_dim(index[:, None, :, None], dim=2)

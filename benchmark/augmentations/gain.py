@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.processes import drawn
 
 
 class GainSteps(nn.Module):
@@ -51,5 +52,8 @@ class GainSteps(nn.Module):
         gains = 10 ** (steps * self.step_db / 20)
         peaks = waveform.abs().amax((1, 2))[:, None] * gains
         allowed = torch.where(steps > 0, peaks <= self.highest, peaks >= self.lowest) | (steps == 0)
-        chosen = torch.multinomial(allowed.float(), 1)
+        # The one of so many allowed ones, each equally likely.
+        share = drawn(lambda n: torch.rand(n, device=waveform.device), len(waveform))
+        place = (share * allowed.sum(1)).long().clamp(max=allowed.sum(1) - 1)
+        chosen = (allowed.cumsum(1) == place[:, None] + 1).int().argmax(1, keepdim=True)
         return waveform * gains[chosen][:, :, None].to(waveform.dtype), lengths, target

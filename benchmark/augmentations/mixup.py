@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Beta
 
 from benchmark.errors import InputError
+from benchmark.processes import drawn, whole_batch
 
 
 class Mixup(nn.Module):
@@ -58,12 +59,14 @@ class Mixup(nn.Module):
         """
         if not self.training:
             return x, lengths, target
-        count = len(x)
-        if self.partner == "reversed":
-            other = torch.arange(count - 1, -1, -1, device=x.device)
-        else:
-            other = torch.randperm(count, device=x.device)
         alpha = torch.tensor(self.alpha, device=x.device)
-        share = Beta(alpha, alpha).sample((count if self.per == "example" else 1,)).to(target.dtype)
-        mixed = x.lerp(x[other], (1 - share).to(x.dtype).reshape(-1, *[1] * (x.ndim - 1)))
-        return mixed, torch.maximum(lengths, lengths[other]), target.lerp(target[other], 1 - share[:, None])
+        spread = Beta(alpha, alpha)
+        if self.partner == "reversed":
+            other = drawn(lambda n: torch.arange(n - 1, -1, -1, device=x.device), len(x))
+        else:
+            other = drawn(lambda n: torch.randperm(n, device=x.device), len(x))
+        share = drawn(lambda n: spread.sample((n,)), len(x)) if self.per == "example" else spread.sample((1,))
+        share = share.to(target.dtype)
+        partner, partners, wanted = (whole_batch(part)[other] for part in (x, lengths, target))
+        mixed = x.lerp(partner, (1 - share).to(x.dtype).reshape(-1, *[1] * (x.ndim - 1)))
+        return mixed, torch.maximum(lengths, partners), target.lerp(wanted, 1 - share[:, None])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.processes import drawn
 
 
 class ColoredNoise(nn.Module):
@@ -62,11 +63,11 @@ class ColoredNoise(nn.Module):
         peak = waveform.abs().amax((1, 2))
         share = self.amplitude / peak
         fits = (share >= self.shares[0]) & (share <= self.shares[1]) & (peak + self.amplitude <= self.limit)
-        drawn = torch.rand(len(waveform), device=waveform.device) < self.probability
+        lucky = drawn(lambda n: torch.rand(n, device=waveform.device), len(waveform)) < self.probability
         beyond = torch.arange(waveform.shape[-1], device=waveform.device) >= lengths[:, None]
         noise = self._noise(waveform).masked_fill(beyond[:, None], 0.0)
         scaled = noise * (self.amplitude / noise.abs().amax((1, 2), keepdim=True).clamp(min=1e-12))
-        chosen = (fits & drawn)[:, None, None]
+        chosen = (fits & lucky)[:, None, None]
         return torch.where(chosen, waveform + scaled.to(waveform.dtype), waveform), lengths, target
 
     def _noise(self, like: Tensor) -> Tensor:
@@ -74,6 +75,7 @@ class ColoredNoise(nn.Module):
         number = torch.arange(time // 2 + 1, device=like.device)
         power = number.clamp(min=1).float() ** -self.exponent
         power[0] = 0.0  # the noise has no constant part
-        spectrum = torch.randn(*like.shape[:2], len(number), dtype=torch.complex64, device=like.device)
+        shape, device = (like.shape[1], len(number)), like.device
+        spectrum = drawn(lambda n: torch.randn(n, *shape, dtype=torch.complex64, device=device), len(like))
         noise: Tensor = torch.fft.irfft(spectrum * power.sqrt(), time)
         return noise

@@ -11,6 +11,7 @@ from torchaudio.functional import phase_vocoder, resample
 
 from benchmark.errors import InputError
 from benchmark.frontends.log_mel import exact_float32
+from benchmark.processes import drawn
 
 LARGEST = 64  # terms of the ratios: torchaudio's resampling kernels grow with them, and 1/64**2 is 0.4 cents
 
@@ -55,7 +56,7 @@ class PitchShift(nn.Module):
         if not self.training:
             return waveform, lengths, target
         # Drawn on the CPU, which must know the clips of an interval and would have to wait for an accelerator.
-        chosen = torch.randint(len(self.semitones), (len(waveform),))
+        chosen = drawn(lambda n: torch.randint(len(self.semitones), (n,)), len(waveform))
         shifted = waveform.clone()
         for place, interval in enumerate(self.semitones):
             clips = (chosen == place).nonzero()[:, 0].to(waveform.device)

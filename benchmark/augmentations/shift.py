@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.errors import InputError
+from benchmark.processes import drawn
 
 
 class CyclicTimeShift(nn.Module):
@@ -30,7 +31,7 @@ class CyclicTimeShift(nn.Module):
         if not self.training:
             return features, lengths, target
         period = lengths.clamp(min=1)[:, None]
-        start = (torch.rand(len(features), 1, device=features.device) * period).long()
+        start = (drawn(lambda n: torch.rand(n, 1, device=features.device), len(features)) * period).long()
         frame = torch.arange(features.shape[2], device=features.device)
         index = torch.where(frame < period, (frame + start) % period, frame)
         return features.take_along_dim(index[:, None, :, None], dim=2), lengths, target
@@ -70,6 +71,7 @@ class BinShift(nn.Module):
         if not self.training:
             return features, lengths, target
         bins = features.shape[3]
-        shift = torch.randint(-self.max_bins, self.max_bins + 1, (len(features), 1), device=features.device)
+        device, most = features.device, self.max_bins
+        shift = drawn(lambda n: torch.randint(-most, most + 1, (n, 1), device=device), len(features))
         index = (torch.arange(bins, device=features.device) - shift).clamp(0, bins - 1)
         return features.take_along_dim(index[:, None, None, :], dim=3), lengths, target

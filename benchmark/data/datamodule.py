@@ -232,9 +232,8 @@ class ClipDataModule(pl.LightningDataModule, ABC):
 
     def _share(self, windows: WindowDataset) -> DataLoader[Batch]:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return DataLoader(
-            windows, self.settings.eval_batch_size, sampler=range(rank, len(windows), world), collate_fn=_as_cut
-        )
+        mine = range(rank, len(windows), world) or range(1)  # a process without one repeats the first, not to be missed
+        return DataLoader(windows, self.settings.eval_batch_size, sampler=mine, collate_fn=_as_cut)
 
 
 def _whole(store: WaveformStore) -> list[Indices]:

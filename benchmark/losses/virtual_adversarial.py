@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from benchmark.errors import InputError
+from benchmark.processes import drawn
 
 Network = Callable[[Tensor], Tensor]
 
@@ -75,7 +76,7 @@ class VirtualAdversarial(nn.Module):
         real = torch.ones_like(x, dtype=torch.bool)
         if x.ndim == 4:
             real = (x != 0).any(3, keepdim=True).any(1, keepdim=True)
-        found = _unit(torch.randn_like(x) * real)
+        found = _unit(drawn(lambda n: x.new_empty(n, *x.shape[1:]).normal_(), len(x)) * real)
         for _ in range(self.iterations):
             found.requires_grad_()
             divergence = bernoulli_divergence(logits, network(x + self.xi * found).float()).sum()

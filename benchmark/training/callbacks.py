@@ -22,15 +22,18 @@ from rich.progress import (
 )
 
 from benchmark.errors import BenchmarkError, InputError, Interrupted
+from benchmark.processes import any_of, is_first
 from benchmark.records import RunFolder
 from benchmark.settings import Selection
 from benchmark.suggest import did_you_mean
 
 HEARTBEAT_SECONDS = 5.0
+# What a terminal, a system that shuts down, and a cluster that wants its machine back send.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class RunKeeper(Checkpoint):
-    """Keeps a run's state and its checkpoint, and ends it cleanly on Ctrl-C or SIGTERM.
+    """Keeps a run's state and its checkpoint, and ends it cleanly on Ctrl-C, SIGTERM, SIGUSR1 or SIGUSR2.
 
     A first signal lets the present step end, saves a checkpoint and raises `Interrupted`; a second one stops at once.
     Where a validation follows a step, the checkpoint is saved after it, so that it knows what was the best.
@@ -48,18 +51,18 @@ class RunKeeper(Checkpoint):
     ) -> None:
         self.checkpoint = checkpoint
         self.folder, self.every, self.val_every, self.seconds = folder, every, val_every, seconds
-        self.stop = False
+        self.stop = self._asked = False
         self._beaten = self._began = self._before = 0.0
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take over the signals."""
         self._began, self._before = time.monotonic(), self.seconds.get("train", 0.0)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPS:
             self._handlers[number] = signal.signal(number, self._request_stop)
 
     def _request_stop(self, number: int, frame: FrameType | None) -> None:
-        self.stop = True
+        self._asked = True  # which the processes agree on after the step: `stop`
         self._release()
 
     def _release(self) -> None:
@@ -72,6 +75,7 @@ class RunKeeper(Checkpoint):
     ) -> None:
         """Heartbeat, checkpoint when due, stop when asked."""
         step = trainer.global_step
+        self.stop = any_of(self._asked)
         self._beat(trainer)
         validates = self.val_every is not None and step % self.val_every == 0
         if not validates and (self.stop or step % self.every == 0):
@@ -79,6 +83,7 @@ class RunKeeper(Checkpoint):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save what the validation found."""
+        self.stop = any_of(self._asked)
         self._save(trainer)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +105,7 @@ class RunKeeper(Checkpoint):
 
     def _beat(self, trainer: pl.Trainer) -> None:
         """Every few seconds: say that the run is alive, and look whether its loss still is a number."""
-        if time.monotonic() - self._beaten < HEARTBEAT_SECONDS:
+        if time.monotonic() - self._beaten < HEARTBEAT_SECONDS or not is_first():
             return
         self._check_loss(trainer)
         self._measure(trainer)
@@ -125,7 +130,8 @@ class RunKeeper(Checkpoint):
         self._measure(trainer)
         fresh = self.checkpoint.with_suffix(".part")
         trainer.save_checkpoint(fresh)
-        fresh.replace(self.checkpoint)
+        if is_first():
+            fresh.replace(self.checkpoint)
         if self.stop:
             where = f"stopped after step {trainer.global_step}"
             raise Interrupted(where, self.folder.path, "the same command resumes it")
@@ -237,7 +243,7 @@ class ProgressLine(Callback):
 
     def __init__(self, title: str = "training") -> None:
         self.title = title
-        self.console = Console(file=sys.stderr)
+        self.console = Console(file=sys.stderr, quiet=not is_first())
         self.bar: Progress | None = None
         self.task = TaskID(0)
         self.began = 0.0

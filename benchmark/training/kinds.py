@@ -109,6 +109,7 @@ class DetectionModule(MultiLabelModule):
 
     def configure_metrics(self) -> None:
         """Set `predictions`, which also collects frames."""
+        super().configure_metrics()
         self.predictions: FramePredictions = FramePredictions(self.recipe.data.window_mean)
 
     def classify(self, output: Tensor, valid: Tensor) -> Outputs:

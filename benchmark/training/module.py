@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchmetrics import MeanMetric
 
 from benchmark.data.datamodule import Batch, ClipDataModule, Example
 from benchmark.errors import InputError
@@ -15,9 +17,10 @@ from benchmark.losses.virtual_adversarial import frozen_statistics
 from benchmark.metrics.clips import ClipPredictions, ClipTable
 from benchmark.metrics.measures import Measures, all_once
 from benchmark.predictions import Predictions, Scores
+from benchmark.processes import share, this_process
 from benchmark.recipe import Recipe
 from benchmark.suggest import did_you_mean
-from benchmark.training.network import Fittable, Outputs, RecipeNetwork
+from benchmark.training.network import Fittable, Outputs, RecipeNetwork, Weights
 
 
 @runtime_checkable
@@ -70,6 +73,7 @@ class TaskModule(RecipeNetwork, ABC):
     def configure_metrics(self) -> None:
         """Set `predictions`, which collects what evaluation steps give."""
         self.predictions = ClipPredictions(self.recipe.data.window_mean)
+        self.val_loss = MeanMetric()
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser and, where it has one, its schedule, stepped after every optimiser step."""
@@ -140,7 +144,11 @@ class TaskModule(RecipeNetwork, ABC):
             self._of_source = torch.tensor(source, device=self.device)
         for index, transform in enumerate(self.transforms):
             if isinstance(transform, Fittable) and not transform.fitted:
-                transform.fit(self._training_features(index))
+                transform.load_state_dict(share(partial(self._fitted, transform, index)))
+
+    def _fitted(self, transform: Fittable, index: int) -> Weights:
+        transform.fit(self._training_features(index))
+        return transform.state_dict()
 
     def fit_loss(self, target: Tensor) -> None:
         """Show the loss the labels `(clips, classes)` of the training clips, if it wants to see them."""
@@ -156,8 +164,14 @@ class TaskModule(RecipeNetwork, ABC):
                 yield self._features(_waveform(batch), batch["length"], n_transforms)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Make this step's random draws a function of (seed, step, rank), so that a resumed run repeats them."""
-        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)))
+        """Make this step's random draws a function of (seed, step), so that a resumed run repeats them.
+
+        What is drawn for a batch is drawn for that of all processes, by generators in one state.
+        """
+        self._seed_draws(0)
+
+    def _seed_draws(self, stream: int) -> None:
+        torch.manual_seed(hash((self.seed, self.global_step, stream)))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch, computed in float32 whatever the precision of the network."""
@@ -166,12 +180,15 @@ class TaskModule(RecipeNetwork, ABC):
         labels = torch.cat([target.flatten(1), batch["weight"][:, None]], dim=1)
         x, valid, labels = self.network_input(_waveform(batch), batch["length"], labels)
         target, weight = labels[:, :-1].reshape_as(target), labels[:, -1]
+        if self.global_rank:
+            self._seed_draws(self.global_rank)  # masks of dropout, which no two processes share
         if self.adaptation is None:
             parts = self.loss_parts(x, valid, target, weight)
             losses = {"loss": torch.stack(list(parts.values())).sum()} | (parts if len(parts) > 1 else {})
         else:
             losses = self.adaptation(self, x, valid, target, self._of_source[batch["clip"]], self.global_step)
-        self.log_dict({f"train/{name}": value for name, value in losses.items()}, prog_bar=True)
+        shown = {f"train/{name}": value for name, value in losses.items()}
+        self.log_dict(shown, prog_bar=True, sync_dist=this_process().size > 1)
         return losses["loss"]
 
     def loss_target(self, batch: Batch) -> Tensor:
@@ -195,7 +212,8 @@ class TaskModule(RecipeNetwork, ABC):
             known = ~target.flatten(1).isnan().all(dim=1)
             labelled = Outputs(outputs.clips[known], None if outputs.frames is None else outputs.frames[known])
         parts = {"labels": self._loss(labelled, target[known], valid[known], weight[known])}
-        for regularizer in self.regularizers:
+        for number, regularizer in enumerate(self.regularizers, 1):
+            self._seed_draws(-number)
             with frozen_statistics(self):
                 parts[type(regularizer).__name__] = regularizer(lambda y: self(y, valid).clips, x, outputs.clips)
         return parts
@@ -213,6 +231,7 @@ class TaskModule(RecipeNetwork, ABC):
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
         self.predictions.reset()
+        self.val_loss.reset()
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -227,7 +246,9 @@ class TaskModule(RecipeNetwork, ABC):
         """Collect the predictions of one batch."""
         outputs, valid = self.evaluate(batch)
         loss = self._loss(outputs, self.loss_target(batch), valid, batch["weight"])
-        self.log("val/loss", loss, batch_size=len(valid), on_epoch=True, on_step=False, sync_dist=True)
+        here: ClipDataModule | None = self.trainer.datamodule if self.global_rank else None  # type: ignore[attr-defined]
+        if here is None or self.global_rank < len(here.valid):  # else the batch is a repetition
+            self.val_loss.update(loss, len(valid))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect the predictions of one batch."""
@@ -258,6 +279,7 @@ class TaskModule(RecipeNetwork, ABC):
             if monitor in scores and scores[monitor] is None:
                 what = f"{monitor!r} is undefined on the validation part"
                 raise InputError(what, "selection.monitor", "hold out more, by data.valid_fraction")
+        self.log("val/loss", self.val_loss.compute())
         self.log_dict({f"val/{key}": value for key, value in scores.items() if value is not None})
 
     def on_test_epoch_end(self) -> None:

@@ -33,6 +33,12 @@ class Fittable(Protocol):
     def fit(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take the statistics of `(features, lengths)` pairs."""
 
+    def state_dict(self) -> Weights:
+        """What it has learnt."""
+
+    def load_state_dict(self, state_dict: Weights) -> object:
+        """Take over what another has learnt."""
+
 
 class RecipeNetwork(pl.LightningModule, ABC):
     """A recipe's parts as one network.

@@ -45,8 +45,8 @@ class Job:
     def __call__(self) -> None:
         """Do the work, unless it was done since the job was submitted; does not return where there is work.
 
-        A job that a cluster starts again may find its own last process, on a node that died, not silent long enough to be
-        given up. It waits, because two processes on one run would both leave a record.
+        A job that a cluster starts again may find its own last process, on a node that died, not yet silent for long
+        enough to be given up. It waits, because two processes would both leave a record.
         """
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit's handler would only tell the log
         standing = self.standing()

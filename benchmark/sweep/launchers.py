@@ -1,4 +1,4 @@
-"""Who starts the jobs: this machine, or a SLURM cluster; both through submitit, whose folders remember what was submitted."""
+"""Who starts the jobs: this machine or a SLURM cluster, through submitit, whose folders remember what was submitted."""
 
 import getpass
 import os
@@ -131,8 +131,9 @@ class Local:
 class Slurm:
     """Jobs of a SLURM cluster, submitted as an array, and later one by one what has to be done again.
 
-    A job is the batch script's own process, so that SLURM's signals reach it: SIGTERM when it is pre-empted or cancelled, and
-    some time before its time limit. A pre-empted one and one whose node failed are put back into the queue by SLURM.
+    A job is the batch script's own process, so that SLURM's signals reach it: SIGTERM when it is pre-empted or
+    cancelled, and some time before its time limit. SLURM puts a job that was pre-empted, or whose node failed, back
+    into the queue.
 
     Args:
         limit: Jobs at once.

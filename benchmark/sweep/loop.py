@@ -164,7 +164,8 @@ def refresh(rows: Iterator[Progress] | Sequence[Progress]) -> None:
     """Read anew how the work of some jobs stands, the runs of one system once."""
     rows, root = list(rows), runs_root()
     known = {
-        names: records.standings(root, *names) for names in dict.fromkeys((row.job.task, row.job.system) for row in rows)
+        names: records.standings(root, *names)
+        for names in dict.fromkeys((row.job.task, row.job.system) for row in rows)
     }
     for row in rows:
         row.standing = known[row.job.task, row.job.system].get(row.job.identity)

@@ -32,9 +32,11 @@ class Launcher(Protocol):
     """What starts jobs and knows which of them go on.
 
     Attributes:
+        pause: Seconds between two looks.
         lag: Seconds until what a job has left is seen here.
     """
 
+    pause: float
     lag: float
 
     def earlier(self) -> dict[str, Job]:
@@ -66,7 +68,7 @@ class Local:
         workers: What each worker's jobs have in their environment, e.g. their device.
     """
 
-    lag = 0.0
+    pause, lag = 2.0, 0.0
 
     def __init__(self, workers: Sequence[Mapping[str, str]]) -> None:
         self.folder = runs_root() / "sweeps" / f"local-{socket.gethostname()}"
@@ -86,7 +88,7 @@ class Local:
 
     def _goes_on(self, number: str) -> bool:
         """Whether the process of this number is still one of submitit's for our folder."""
-        shown = subprocess.run(["ps", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)
+        shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)
         return f"submitit.local._local {self.folder.absolute()}" in shown.stdout
 
     def room(self) -> int:
@@ -144,6 +146,7 @@ class Slurm:
         InputError: There is no SLURM here, or it takes no such option.
     """
 
+    pause = 10.0  # many users ask the same server
     lag = 15.0  # a network file system shows other machines' files late
 
     def __init__(self, limit: int, parameters: Mapping[str, Any], further: Mapping[str, str]) -> None:

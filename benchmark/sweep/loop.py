@@ -17,7 +17,6 @@ from benchmark.sweep.job import Job
 from benchmark.sweep.launchers import Launcher
 
 Status = Literal["to do", "stopped", "running elsewhere", "submitted", "finished", "failed"]
-LOOK_SECONDS = 2.0
 
 
 @dataclass
@@ -91,7 +90,7 @@ class Sweep:
                 self.show(self.rows)
                 if not any(row.status == "submitted" if self.stops else row.is_open for row in self.rows):
                     return
-                self._woken.wait(LOOK_SECONDS)
+                self._woken.wait(self.launcher.pause)
                 self._woken.clear()
 
     @property
@@ -132,18 +131,20 @@ class Sweep:
                 row.status = _found(row.standing)
             elif row.status == "submitted" and row.number in alive:
                 row.ended = None
-                goes_on = row.standing is not None and row.standing.status == "running"
-                row.word = "running" if goes_on else alive[row.number]
+                row.word = {"running elsewhere": "running", "finished": "ending"}.get(
+                    _found(row.standing), alive[row.number]
+                )
             elif row.status == "submitted":
                 row.ended = row.ended or time.monotonic()
-                if _found(row.standing) == "finished" or time.monotonic() - row.ended >= self.launcher.lag:
+                settled = _found(row.standing) == "finished" or self.stops
+                if settled or time.monotonic() - row.ended >= self.launcher.lag:
                     row.status = self._outcome(row)
 
     def _outcome(self, row: Progress) -> Status:
         """What becomes of a job that has left the launcher."""
-        if _found(row.standing) == "finished":
-            return "finished"
-        if self.stops or self.launcher.was_lost(row.number):
+        if _found(row.standing) == "finished" or self.stops:
+            return _found(row.standing)
+        if self.launcher.was_lost(row.number):
             return "stopped"
         if row.standing is not None and row.standing != row.before and row.standing.state["status"] == "interrupted":
             return "stopped"

@@ -55,6 +55,8 @@ class Board:
             return
         for row in rows:
             word = _word(row)
+            if row.status == "finished" and not row.number:
+                continue  # before the sweep
             if self.shown.get(row.job.name, "to do") != word:
                 self.shown[row.job.name] = word
                 number = f" (job {row.number})" if row.status == "submitted" else ""
@@ -147,4 +149,4 @@ def tail(path: Path) -> list[str]:
     if not path.exists():
         return ["(it has printed nothing)"]
     text = path.read_bytes()[-20_000:].decode(errors="replace")
-    return [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").splitlines()][-TAIL:]
+    return [line.rstrip("\r").rpartition("\r")[2] for line in text.removesuffix("\n").split("\n")][-TAIL:]

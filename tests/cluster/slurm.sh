@@ -22,6 +22,12 @@ end() {  # end the process of a pid file: SIGNAL FILE
     rm -f "$2"
 }
 
+kill_tree() {  # a process and all below it; none may start another meanwhile
+    kill -STOP "$1" 2>/dev/null || return 0
+    for child in $(pgrep -P "$1"); do kill_tree "$child"; done
+    kill -KILL "$1"
+}
+
 await() {  # wait up to 30 s for a command to succeed
     for _ in $(seq 60); do "$@" >/dev/null 2>&1 && return; sleep 0.5; done
     echo "error: did not come true in 30 s: $*; logs: $SLURM_HOME/log" >&2
@@ -46,7 +52,7 @@ ReturnToService=2
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters=CR_Core_Memory
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmdTimeout=10
@@ -58,7 +64,7 @@ SlurmctldPidFile=$SLURM_HOME/slurmctld.pid
 SlurmdPidFile=$SLURM_HOME/slurmd.pid
 SlurmctldLogFile=$SLURM_HOME/log/slurmctld.log
 SlurmdLogFile=$SLURM_HOME/log/slurmd.log
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc --all) RealMemory=$(free -m | awk '/^Mem/ {print $2}') State=UNKNOWN
 PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 CONF
@@ -89,11 +95,9 @@ start)
     start_node
     sinfo ;;
 kill-node)   # as a power cut would: the node's daemon and all of its jobs, at once
-    jobs=$(pgrep -f '^slurmstepd: ' || true)
     end KILL "$SLURM_HOME/slurmd.pid"
-    for step in $jobs; do
-        for child in $(pgrep -P "$step"); do kill -KILL "$child" 2>/dev/null || true; done
-        kill -KILL "$step" 2>/dev/null || true
+    for step in $(pgrep -f '^slurmstepd: ' || true); do
+        if grep -qz "^SLURM_CONF=$SLURM_CONF$" "/proc/$step/environ"; then kill_tree "$step"; fi
     done ;;
 start-node) start_node ;;
 stop)

@@ -59,8 +59,6 @@ def _cluster(arguments: argparse.Namespace) -> Slurm | None:
         if given := [f"--{word}" for word in OF_SLURM if getattr(arguments, word)]:
             raise InputError(f"{', '.join(given)}: for SLURM's jobs alone", "command line", "add --launcher slurm")
         return None
-    if wrong := [pair for pair in arguments.slurm if not pair.partition("=")[2]]:
-        raise InputError(f"not KEY=VALUE: {wrong[0]!r}", "--slurm", "write e.g. --slurm account=speech")
     parameters = {
         "time": max(1, round(60 * (arguments.hours or HOURS))),
         "partition": arguments.partition,
@@ -69,7 +67,8 @@ def _cluster(arguments: argparse.Namespace) -> Slurm | None:
         "cpus_per_task": arguments.cpus,
     }
     stated = {key: value for key, value in parameters.items() if value is not None}
-    return Slurm(arguments.jobs or JOBS_OF_A_CLUSTER, stated, dict(pair.split("=", 1) for pair in arguments.slurm))
+    further = {key: value or True for key, _, value in (option.partition("=") for option in arguments.slurm)}
+    return Slurm(arguments.jobs or JOBS_OF_A_CLUSTER, stated, further)
 
 
 def workers_of(jobs: int | None, devices: int) -> list[dict[str, str]]:

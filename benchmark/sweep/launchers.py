@@ -149,7 +149,7 @@ class Slurm:
     pause = 10.0  # many users ask the same server
     lag = 15.0  # a network file system shows other machines' files late
 
-    def __init__(self, limit: int, parameters: Mapping[str, Any], further: Mapping[str, str]) -> None:
+    def __init__(self, limit: int, parameters: Mapping[str, Any], further: Mapping[str, str | bool]) -> None:
         for program in ("sbatch", "squeue", "srun"):
             if shutil.which(program) is None:
                 what = f"there is no SLURM here: no {program}"

@@ -37,4 +37,4 @@ def add_sweep_options(sub: argparse.ArgumentParser) -> None:
     slurm.add_argument("--gpus", type=int, metavar="N", help="GPUs")
     slurm.add_argument("--memory", type=float, metavar="GB", help="memory")
     slurm.add_argument("--cpus", type=int, metavar="N", help="cores")
-    slurm.add_argument("--slurm", action="append", default=[], metavar="KEY=VALUE", help="any other option of sbatch")
+    slurm.add_argument("--slurm", action="append", default=[], metavar="KEY[=VALUE]", help="any other option of sbatch")

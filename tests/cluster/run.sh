@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
 work=$(realpath -m "${CLUSTER_TEST:-build/cluster-test}")
 export SLURM_HOME=${SLURM_HOME:-$work/slurm}
-export SLURM_CONF=$SLURM_HOME/slurm.conf DCASE_BENCH_CACHE=$work/cache OMP_NUM_THREADS=1
+export PYTHONPATH=$PWD SLURM_CONF=$SLURM_HOME/slurm.conf DCASE_BENCH_CACHE=$work/cache OMP_NUM_THREADS=1
 cluster=tests/cluster/slurm.sh
 steps=${STEPS:-60}
 
@@ -76,23 +76,8 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("bad/*/*/state.json")):
 PY
 }
 
-check() {  # every seed has one folder and one whole record; those named have gone on from a checkpoint: JOBS SEED…
-    "$PYTHON" - "$DCASE_BENCH_RUNS" "$steps" "$@" <<'PY'
-import csv, pathlib, sys
-from benchmark.records import read_record
-root, steps, jobs, resumed = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), set(map(int, sys.argv[4:]))
-folders = [path.parent for path in root.glob("bad/*/*/state.json")]
-records = [read_record(path / "record.json") for path in folders]  # an error where one is missing
-assert len(folders) == jobs, f"{len(folders)} run folders for {jobs} jobs"
-assert len({(r.group, r.fold, r.seed) for r in records}) == jobs, "two records of the same work"
-for folder, record in sorted(zip(folders, records), key=lambda pair: pair[1].seed):
-    parts = [list(csv.DictReader(path.open())) for path in sorted(folder.glob("metrics*.csv"), key=lambda p: p.stat().st_mtime)]
-    logged = [(int(part[0]["step"]), int(part[-1]["step"])) for part in parts if part]
-    assert record.steps == steps, f"seed {record.seed}: {record.steps} steps"
-    print(f"  {folder.name}: one record, {record.steps} steps, auc {record.scores['auc']:.3f}; steps logged in each session: {logged}")
-    assert record.seed not in resumed or (len(logged) > 1 and logged[-1][0] > logged[0][0]), f"seed {record.seed} began afresh"
-PY
-    echo "OK: $1 jobs, $1 folders, $1 records; resumed: ${*:2}"
+check() {  # every job has one folder and one record; the seeds named were stopped and have gone on: JOBS SEED…
+    "$PYTHON" tests/cluster/check.py "$DCASE_BENCH_RUNS" "$steps" "$@" || fail "see above"
 }
 
 preemption() {
@@ -136,9 +121,10 @@ hurry_node() {
 
 lost() {
     say "node failure of a job that SLURM may not put back: the sweep submits it again"
-    scene lost --seeds 0 --partition low --slurm no-requeue=true
+    scene lost --seeds 0 --partition low
     training 0 12
     local job; job=$(job_of 0)
+    scontrol update "jobid=$job" Requeue=0
     $cluster kill-node
     until sinfo -h -o %T | grep -q down; do sleep 1; done
     echo "job $job: $(squeue -h -t all -j "$job" -o '%T, %r')"

@@ -1,4 +1,4 @@
-"""What SLURM is asked and what is made of its answers, by stand-ins for its programs; tests/cluster has the real ones."""
+"""What SLURM is asked and what its answers mean, by stand-ins for its programs; tests/cluster has the real ones."""
 
 import re
 import stat
@@ -38,7 +38,11 @@ def script(number):
 
 
 def test_an_array_keeps_to_the_limit_and_a_job_is_the_script_s_own_process(cluster):
-    launcher = Slurm(3, {"time": 90, "gpus_per_node": 1, "mem": "2048MB", "partition": "gpu"}, {"account": "speech"})
+    launcher = Slurm(
+        3,
+        {"time": 90, "gpus_per_node": 1, "mem": "2048MB", "partition": "gpu"},
+        {"account": "speech", "exclusive": True},
+    )
     assert launcher.room() == MOST_IN_ARRAY
     assert launcher.submit([job(seed) for seed in range(5)]) == [f"41_{place}" for place in range(5)]
     options, command = script(41)
@@ -46,7 +50,7 @@ def test_an_array_keeps_to_the_limit_and_a_job_is_the_script_s_own_process(clust
     asked = ("time", "gpus-per-node", "mem", "partition", "account")
     assert [options[name] for name in asked] == ["90", "1", "2048MB", "gpu", "speech"]
     assert options["signal"] == "B:TERM@120"
-    assert "requeue" in options
+    assert (options["requeue"], options["exclusive"]) == ("", "")
     assert command.startswith(f"exec {sys.executable} ")
     assert launcher.room() == 0  # the array counts whole: what is done again waits for it
 

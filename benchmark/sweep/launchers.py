@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,15 +82,15 @@ class Local:
         """Jobs of a session that was killed."""
         found = {}
         for number in _submitted(self.folder):
-            if self._goes_on(number):
+            if not self._has_ended(number):
                 found[number] = _job_of(submitit.LocalJob(self.folder, number))
-                self.jobs[number] = (lambda number=number: not self._goes_on(number)), len(self.jobs)  # type: ignore[misc]
+                self.jobs[number] = partial(self._has_ended, number), len(self.jobs)
         return found
 
-    def _goes_on(self, number: str) -> bool:
-        """Whether the process of this number is still one of submitit's for our folder."""
+    def _has_ended(self, number: str) -> bool:
+        """Whether no process of this number is one of submitit's for our folder."""
         shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)
-        return f"submitit.local._local {self.folder.absolute()}" in shown.stdout
+        return f"submitit.local._local {self.folder.absolute()}" not in shown.stdout
 
     def room(self) -> int:
         """Workers without a job."""

@@ -100,13 +100,19 @@ class Sweep:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """While it lasts, signals are counted: an exception in the middle of a submission would lose a job."""
+        """While it lasts, signals are counted: an exception in the middle of a submission would lose a job.
+
+        Those that are ignored (by nohup, by a shell in the background) stay so.
+        """
 
         def stop(number: int, frame: FrameType | None) -> None:
             self.stops += 1
             self._woken.set()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+        for number in before:
+            signal.signal(number, stop)
         try:
             yield
         finally:

@@ -184,6 +184,18 @@ def test_ctrl_c_stops_the_jobs_and_leaves_the_rest_to_do():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_signal_that_was_ignored_stays_so():
+    def show(rows):
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        sweep = swept(Script(), show=show)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert states(sweep) == ["finished"]
+
+
 def test_a_signal_after_the_last_job_stops_nothing():
     def show(rows):
         if rows[0].status == "finished":

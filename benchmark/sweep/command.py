@@ -6,6 +6,7 @@ import sys
 
 from rich.console import Console
 
+from benchmark.data.parallel import usable_cores
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.sweep.launchers import Local, Slurm
 from benchmark.sweep.loop import Sweep, count, look_up
@@ -83,14 +84,14 @@ def workers_of(jobs: int | None, devices: int) -> list[dict[str, str]]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     there = torch.cuda.device_count()
     gpus = (visible.split(",") if visible else list(map(str, range(there))))[:there]
-    number = jobs or max(1, len(gpus) // devices)
+    number = jobs or max(1, len(gpus) // max(1, devices))
     workers: list[dict[str, str]] = [{} for _ in range(number)]
     for place, worker in enumerate(workers):
         if gpus:
             own = [gpus[(place * devices + index) % len(gpus)] for index in range(devices)]
             worker["CUDA_VISIBLE_DEVICES"] = ",".join(dict.fromkeys(own))
         if number > 1 and "OMP_NUM_THREADS" not in os.environ:
-            worker["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // number))
+            worker["OMP_NUM_THREADS"] = str(max(1, usable_cores() // number))
     return workers
 
 

@@ -89,8 +89,11 @@ class Local:
 
     def _has_ended(self, number: str) -> bool:
         """Whether no process of this number is one of submitit's for our folder."""
-        shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)
-        return f"submitit.local._local {self.folder.absolute()}" not in shown.stdout
+        try:
+            words = Path("/proc", number, "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return True
+        return os.fsencode(self.folder.absolute()) not in words
 
     def room(self) -> int:
         """Workers without a job."""

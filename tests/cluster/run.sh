@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Runs sweeps on the one-node SLURM of slurm.sh and disturbs them: pre-emption, requeueing, a dead node, time limits, a failing job,
 # Ctrl-C and a killed sweep. After each, every job must have one run folder, one record, and have gone on from a checkpoint.
-#   tests/cluster/run.sh [SCENE…]      about 40 minutes on 2 busy cores; PYTHON names the interpreter, CLUSTER_TEST a folder to work in
-set -euo pipefail
+#   tests/cluster/run.sh [SCENE…]      about half an hour on 2 busy cores; PYTHON names the interpreter, CLUSTER_TEST a folder to work in
+set -meuo pipefail  # -m: sweeps in the background have a process group of their own, as in a terminal
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-.venv/bin/python}
 work=$(realpath -m "${CLUSTER_TEST:-build/cluster-test}")
 export SLURM_HOME=${SLURM_HOME:-$work/slurm}
 export PYTHONPATH=$PWD SLURM_CONF=$SLURM_HOME/slurm.conf DCASE_BENCH_CACHE=$work/cache OMP_NUM_THREADS=1
 cluster=tests/cluster/slurm.sh
-steps=${STEPS:-60}
+steps=${STEPS:-40}
 
 say() { echo; echo "== $(date +%T) $*"; }
 
@@ -150,7 +150,7 @@ cancel() {
     say "Ctrl-C: running jobs save their checkpoint, waiting ones leave the queue; the same command goes on"
     scene cancel --seeds 0-1 --partition low --jobs 1
     training 0 7
-    kill -INT "$sweep"
+    kill -INT -- "-$sweep"
     ended 3
     show_state 0
     [ -z "$(squeue -h)" ] || fail "something is left in the queue"
@@ -171,10 +171,26 @@ killed() {
     check 2
 }
 
+same() {  # what was stopped has the scores of what was not
+    say "scores: runs of the same seed, however disturbed"
+    "$PYTHON" - "$work/runs" <<'PY'
+import pathlib, sys
+from collections import defaultdict
+from benchmark.records import read_record
+found = defaultdict(dict)
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*/bad/*/*/record.json")):
+    record = read_record(path)
+    found[record.seed][path.parts[-5]] = record.scores["auc"]
+for seed, scores in sorted(found.items()):
+    print(f"  seed {seed}: " + ", ".join(f"{scene} {score:.6f}" for scene, score in scores.items()))
+    assert max(scores.values()) - min(scores.values()) < 1e-5
+PY
+}
+
 $cluster start
-trap '$cluster stop' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; $cluster stop' EXIT
 rm -rf "$work/runs"
-for name in "${@:-preemption node lost limit cancel killed failing}"; do
-    for one in $name; do "$one"; done
-done
+if [ $# = 0 ]; then set -- preemption node lost limit cancel killed failing; fi
+for name in "$@"; do "$name"; done
+same
 say "all done"

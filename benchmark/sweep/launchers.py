@@ -55,6 +55,9 @@ class Launcher(Protocol):
     def was_lost(self, number: str) -> bool:
         """Whether a job ended because it was pre-empted or its node failed."""
 
+    def give_up(self, number: str) -> None:
+        """Make sure that a job that has ended does not come back, because another takes its place."""
+
     def log(self, number: str) -> Path:
         """What a job has printed."""
 
@@ -123,6 +126,9 @@ class Local:
         """Never: what kills a process here is no plan of a cluster's."""
         return False
 
+    def give_up(self, number: str) -> None:
+        """Nothing: no process comes back."""
+
     def log(self, number: str) -> Path:
         """What a job has printed."""
         return submitit.LocalJob[None](self.folder, number).paths.stdout
@@ -170,7 +176,8 @@ class Slurm:
         )
         cpus = parameters.get("cpus_per_task")
         self.environment = {"OMP_NUM_THREADS": str(cpus)} if cpus else {}
-        self.states: dict[str, str] = {}
+        self.states: dict[str, str] = {}  # of all jobs that SLURM still knows
+        self.jobs: set[str] = set()
         self.live: set[str] = set()
 
     def earlier(self) -> dict[str, Job]:
@@ -178,6 +185,7 @@ class Slurm:
         self._ask()
         submitted = _submitted(self.folder)
         found = [number for number, state in self.states.items() if state not in ENDED and number in submitted]
+        self.jobs.update(found)
         self.live.update(found)
         return {number: _job_of(submitit.SlurmJob(self.folder, number)) for number in found}
 
@@ -193,13 +201,17 @@ class Slurm:
         except FailedJobError as error:
             said = next((line for line in str(error).splitlines() if "error:" in line), str(error)).strip()
             raise InputError(f"SLURM does not take the jobs: {said}", "LAUNCHER=slurm") from error
+        self.jobs.update(numbers)
         self.live.update(numbers)
         return numbers
 
     def look(self) -> dict[str, str]:
-        """What `squeue` says, which needs no accounting as `sacct` does; while it is silent, what it said last."""
+        """What `squeue` says, which needs no accounting as `sacct` does; while it is silent, what it said last.
+
+        A job whose node failed has ended for a while before SLURM puts it back.
+        """
         if self._ask():
-            self.live = {number for number in self.live if self.states.get(number, "COMPLETED") not in ENDED}
+            self.live = {number for number in self.jobs if self.states.get(number, "COMPLETED") not in ENDED}
         words = {"PENDING": "queued", "RUNNING": "starting"}
         return {n: words.get(self.states.get(n, "PENDING"), self.states.get(n, "").lower()) for n in self.live}
 
@@ -213,6 +225,11 @@ class Slurm:
     def was_lost(self, number: str) -> bool:
         """Whether SLURM says so; it puts such jobs back by itself, where it is allowed to."""
         return self.states.get(number) in LOST
+
+    def give_up(self, number: str) -> None:
+        """`scancel`, which SLURM keeps to where it would have put the job back."""
+        self.jobs.discard(number)
+        subprocess.run(["scancel", number], capture_output=True, check=False)
 
     def log(self, number: str) -> Path:
         """What a job has printed."""

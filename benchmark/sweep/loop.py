@@ -150,6 +150,7 @@ class Sweep:
         """What becomes of a job that has left the launcher."""
         if _found(row.standing) == "finished" or self.stops:
             return _found(row.standing)
+        self.launcher.give_up(row.number)
         if self.launcher.was_lost(row.number):
             return "stopped"
         if row.standing is not None and row.standing != row.before and row.standing.state["status"] == "interrupted":

@@ -135,7 +135,12 @@ lost() {
 
 limit() {
     say "time limit: SIGTERM before the end, the run saves its checkpoint, the sweep submits it again"
-    scene limit --seeds 0 --partition low --hours 0.04 --slurm signal=B:TERM@30
+    scene limit --seeds 0 --partition low
+    training 0 12
+    local job began; job=$(job_of 0)
+    began=$(date -d "$(squeue -h -j "$job" -o %S)" +%s)
+    scontrol update "jobid=$job" "TimeLimit=$((($(date +%s) - began) / 60 + 1))"
+    echo "job $job has run for $(squeue -h -j "$job" -o %M) and has $(squeue -h -j "$job" -o %L) left"
     ended 0
     check 1 0
 }

@@ -23,6 +23,7 @@ class Script:
     def __init__(self, rooms=2, **ends):
         self.rooms, self.ends = rooms, {int(seed[1:]): list(words) for seed, words in ends.items()}
         self.jobs, self.lost, self.log, self.most, self.stopped, self.before = {}, set(), [], 0, 0, {}
+        self.given_up = []
 
     def earlier(self):
         self.jobs.update(self.before)
@@ -61,6 +62,9 @@ class Script:
 
     def was_lost(self, number):
         return number in self.lost
+
+    def give_up(self, number):
+        self.given_up.append(number)
 
     def stop(self):
         self.stopped += 1
@@ -109,6 +113,26 @@ def test_failures_count_against_the_limit_and_stops_do_not(retries, ends, times,
     sweep = swept(script, retries=retries)
     assert states(sweep) == [status]
     assert script.log == [0] * times
+    ended = range(1, times + 1) if status == "failed" else range(1, times)
+    assert script.given_up == [str(number) for number in ended]  # before each is done again
+
+
+def test_a_job_that_is_back_before_long_was_never_gone():
+    script, looks = Script(s0=["waits"]), []
+    script.lag = 3600.0
+
+    def look():
+        looks.append(len(script.log))
+        if len(looks) in (3, 4):  # its node has failed, and SLURM puts it back
+            return {}
+        if len(looks) == 6:
+            script.ends[0] = ["done"]
+        return Script.look(script)
+
+    script.look = look
+    assert states(swept(script)) == ["finished"]
+    assert script.log == [0]
+    assert not script.given_up
 
 
 def test_a_failure_does_not_keep_the_others_from_being_done():

@@ -65,12 +65,16 @@ def test_the_queue_says_what_goes_on_and_what_was_lost(cluster):
     assert launcher.look() == {"41_0": "queued", "41_1": "starting", "41_2": "completing"}
     assert [launcher.was_lost(number) for number in numbers] == [False, False, False, True, False, False]
     assert launcher.room() == 1
+    (cluster / "queue").write_text(queue.replace("NODE_FAIL", "PENDING"))  # it is put back
+    assert set(launcher.look()) == {"41_0", "41_1", "41_2", "41_3"}
+    launcher.give_up("41_3")
+    assert set(launcher.look()) == {"41_0", "41_1", "41_2"}
     (cluster / "down").touch()
     (cluster / "queue").write_text("")
     assert set(launcher.look()) == {"41_0", "41_1", "41_2"}  # no answer is no end
     launcher.stop()
     stopped = [line for line in (cluster / "asked").read_text().splitlines() if line.startswith("scancel")]
-    assert [sorted(line.split()[1:]) for line in stopped] == [["41_0", "41_1", "41_2"]]
+    assert [sorted(line.split()[1:]) for line in stopped] == [["41_3"], ["41_0", "41_1", "41_2"]]
 
 
 def test_jobs_in_the_queue_are_taken_over_by_another_session(cluster):

@@ -9,7 +9,6 @@ import pytest
 from sweep_runs import finish, job, record_paths, run_of, save
 
 from benchmark import records
-from benchmark.paths import runs_root
 from benchmark.sweep import job as module
 
 
@@ -69,27 +68,6 @@ def test_the_stand_in_leaves_what_a_run_leaves():
     subprocess.run(job(steps=1).command, check=True, capture_output=True)
     (path,) = record_paths()
     assert records.read_record(path).steps == 1
-
-
-def test_standings_prefer_what_is_finished_then_what_runs_then_what_is_newest():
-    first, second, third, fourth = (run_of(job(seed=4)) for _ in range(4))
-    identity = first.identity
-
-    def standing():
-        found = records.standings(runs_root(), "bad", "cnn8")
-        assert set(found) <= {identity}
-        return found.get(identity)
-
-    assert standing() is None
-    third.write_state("failed", 1, {})
-    second.write_state("failed", 5, {})
-    assert (standing().status, standing().path) == ("stopped", third.path)
-    second.write_state("running", 6, {})
-    (second.path / "state.json").write_text(json.dumps(second.read_state() | {"host": "another"}))
-    assert (standing().status, standing().path) == ("running", second.path)
-    finish(first, "bad", "cnn8", 9)
-    fourth.write_state("interrupted", 2, {})
-    assert (standing().status, standing().path) == ("finished", first.path)
 
 
 def test_jobs_are_read_without_torch():

@@ -45,10 +45,10 @@ def run_sweep(arguments: argparse.Namespace) -> None:
     print_failed(console, sweep.rows, sweep.launcher)
     if sweep.was_stopped:
         raise Interrupted(f"stopped: {count(sweep.rows)}", remedy="the same command goes on from here")
-    failed = sum(row.status == "failed" for row in sweep.rows) + len(planned.refused)
-    if failed:
-        what = f"{failed} failed or cannot run; {count(sweep.rows)}"
-        raise BenchmarkError(what, remedy="what was wrong stands above; the same command does what is missing")
+    if planned.refused or any(row.status == "failed" for row in sweep.rows):
+        refused = f", {len(planned.refused)} cannot run" if planned.refused else ""
+        remedy = "what was wrong stands above; the same command does what is missing"
+        raise BenchmarkError(f"not everything is done: {count(sweep.rows)}{refused}", remedy=remedy)
     console.print("nothing is left to do; next: make leaderboard", highlight=False)
 
 

@@ -135,9 +135,10 @@ lost() {
 
 limit() {
     say "time limit: SIGTERM before the end, the run saves its checkpoint, the sweep submits it again"
+    local steps=200 job began
     scene limit --seeds 0 --partition low
     training 0 12
-    local job began; job=$(job_of 0)
+    job=$(job_of 0)
     began=$(date -d "$(squeue -h -j "$job" -o %S)" +%s)
     scontrol update "jobid=$job" "TimeLimit=$((($(date +%s) - began) / 60 + 1))"
     echo "job $job has run for $(squeue -h -j "$job" -o %M) and has $(squeue -h -j "$job" -o %L) left"
@@ -185,9 +186,9 @@ from benchmark.records import read_record
 found = defaultdict(dict)
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*/bad/*/*/record.json")):
     record = read_record(path)
-    found[record.seed][path.parts[-5]] = record.scores["auc"]
-for seed, scores in sorted(found.items()):
-    print(f"  seed {seed}: " + ", ".join(f"{scene} {score:.6f}" for scene, score in scores.items()))
+    found[record.seed, record.steps][path.parts[-5]] = record.scores["auc"]
+for (seed, steps), scores in sorted(found.items()):
+    print(f"  seed {seed}, {steps} steps: " + ", ".join(f"{scene} {score:.6f}" for scene, score in scores.items()))
     assert max(scores.values()) - min(scores.values()) < 1e-5
 PY
 }

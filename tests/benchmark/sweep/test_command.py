@@ -6,10 +6,14 @@ import sys
 
 import pytest
 from helpers import read_records
+from sweep_runs import job, record_paths
 
 from benchmark.cli import main
+from benchmark.errors import InputError
 from benchmark.paths import runs_root
+from benchmark.sweep import command
 from benchmark.sweep.command import workers_of
+from benchmark.sweep.matrix import Planned
 
 TINY = ["--systems", "logistic-regression", "--data", "mini", "--trainer.max_steps", "2"]
 
@@ -61,16 +65,36 @@ def test_workers_share_the_cores(monkeypatch):
     assert [worker.get("OMP_NUM_THREADS") for worker in workers_of(3, 1)] == [None] * 3
 
 
+def test_the_exit_code_says_whether_everything_is_done(monkeypatch, tmp_path, capfd):
+    (tmp_path / "fails").write_text("3")
+    planned = Planned([job(0), job(1, fails=tmp_path / "fails")])
+    monkeypatch.setattr(command, "make_jobs", lambda matrix, settings: planned)
+    words = ["sweep", "--tasks", "bad", "--jobs", "2"]
+    assert main(words) == 1
+    shown = capfd.readouterr()
+    assert "2 jobs: 2 to do" in shown.out
+    assert "  | the disk is made of cheese" in shown.out
+    assert "not everything is done: 1 finished, 1 failed" in shown.err
+    assert main(words) == 0  # it fails for a third time, and is done once more
+    assert "nothing is left to do" in capfd.readouterr().out
+    assert len(record_paths()) == 2
+    planned.refused["esc / cnn8"] = InputError("there is no protocol")
+    assert main(words) == 1
+    shown = capfd.readouterr()
+    assert "esc / cnn8 cannot run: there is no protocol" in shown.out
+    assert "2 finished, 1 cannot run" in shown.err
+
+
 @pytest.mark.slow
 def test_two_real_runs_and_nothing_is_left(capfd):
-    command = [sys.executable, "-m", "benchmark", "sweep", "--tasks", "bad", "--seeds", "0-1", *TINY, "--jobs", "2"]
-    assert subprocess.run(command, check=False).returncode == 0
+    words = ["sweep", "--tasks", "bad", "--seeds", "0-1", *TINY, "--jobs", "2"]
+    assert subprocess.run([sys.executable, "-m", "benchmark", *words], check=False).returncode == 0
     records = read_records(runs_root())
     assert sorted(record.seed for record in records) == [0, 1]
     assert {record.steps for record in records} == {2}
     assert len({record.group for record in records}) == 1
     capfd.readouterr()
-    assert main(command[3:]) == 0
+    assert main(words) == 0
     assert len(read_records(runs_root())) == 2
     shown = capfd.readouterr().out
     assert "2 jobs: 2 finished" in shown

@@ -37,7 +37,7 @@ CPUS ?=
 SLURM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench sweep data test test-all lint leaderboard submit perf clean
+.PHONY: help setup bench sweep data test test-all lint leaderboard site dashboard submit perf clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -99,6 +99,12 @@ lint: setup  ## ruff and mypy
 
 leaderboard: setup  ## write leaderboard/tables (committed records) and runs/leaderboard (your runs)
 	@$(PY) -m leaderboard
+
+dashboard: setup  ## save the dashboard of runs logged with LOGGER=wandb [ARGS=--dry-run: print its definition]
+	@$(PY) -m leaderboard dashboard $(ARGS)
+
+site: setup  ## write a static site of the committed records and your runs: runs/site/index.html [ARGS]
+	@$(PY) -m leaderboard site $(ARGS)
 
 submit: setup  ## put a finished run on real data into leaderboard/records: RUN=…
 	@test -n "$(RUN)" || { echo "error: say which run, e.g. make submit RUN=last" >&2; exit 2; }

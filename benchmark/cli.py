@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmark {run,sweep,score,predict,list,data}`.
+"""The command line: `python -m benchmark {run,sweep,score,predict,report,list,data}`.
 
 `score` and `list` start without torch. Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong;
 3 interrupted, can be resumed.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from benchmark.data_commands import add_data_commands
 from benchmark.errors import BenchmarkError, InputError, Interrupted, exit_code
-from benchmark.paths import runs_root
+from benchmark.predict_command import EPILOG as PREDICT_EPILOG
+from benchmark.predict_command import add_predict_options, predict
 from benchmark.registry import Task, all_tasks, get_task
 from benchmark.suggest import did_you_mean
 from benchmark.sweep.options import EPILOG as SWEEP_EPILOG
@@ -86,19 +87,13 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("--predictions", type=Path, required=True, metavar="FILE", help="official submission file")
     sub.add_argument("--json", action="store_true", help="print one flat JSON object and nothing else")
 
-    sub = command("predict", predict, "Apply a finished run to audio files of any rate, length and channel count.")
+    text = "Apply a finished run to audio of any rate, length and channel count: files, folders, streams."
+    add_predict_options(command("predict", predict, text, PREDICT_EPILOG))
+
+    sub = command("report", report, "Write one HTML file about a result: scores, errors, pictures, how to repeat it.")
+    sub.add_argument("run", metavar="RUN", help="a run's folder, a unique id prefix, a group (all its runs) or `last`")
     sub.add_argument(
-        "run", metavar="RUN", help="a run's folder, a unique id prefix, a group (its members are averaged) or `last`"
-    )
-    sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="audio files")
-    sub.add_argument(
-        "--plot", type=Path, metavar="PNG", help="spectrogram with the probability beneath (one file only)"
-    )
-    sub.add_argument(
-        "--format", choices=("text", "json", "tsv", "audacity"), default="text", help="output format (default: text)"
-    )
-    sub.add_argument(
-        "--hop", type=float, metavar="SECONDS", help="distance of two windows (default: the window's length)"
+        "--out", type=Path, metavar="FILE", help="where to write (default: report.html in the run's folder)"
     )
 
     sub = command("list", list_names, "List tasks or systems.")
@@ -271,23 +266,13 @@ def _further_files(task: Task, words: Sequence[str]) -> dict[str, Path]:
     return options
 
 
-def predict(arguments: argparse.Namespace) -> None:
-    """`predict`."""
-    from benchmark.predict import Predictor, write_predictions
+def report(arguments: argparse.Namespace) -> None:
+    """`report`."""
+    from benchmark.paths import runs_root
     from benchmark.records import find_runs
-    from benchmark.runner import quiet
+    from benchmark.report.page import write_report
 
-    if arguments.plot and len(arguments.files) > 1:
-        raise InputError("--plot draws one file", remedy="give one FILE")
-    quiet()
-    predictor = Predictor(find_runs(runs_root(), arguments.run))
-    predictions = []
-    for file in arguments.files:
-        prediction = predictor.predict(file, arguments.hop)
-        predictions.append(prediction)
-        if arguments.plot:
-            predictor.plot(prediction, arguments.plot)
-    write_predictions(predictions, arguments.format, sys.stdout)
+    print(write_report(find_runs(runs_root(), arguments.run), arguments.out))
 
 
 def list_names(arguments: argparse.Namespace) -> None:

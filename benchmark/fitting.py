@@ -16,7 +16,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from benchmark.data.datamodule import ClipDataModule, Labels
-from benchmark.data.store import store_folder
+from benchmark.data.store_index import store_folder
 from benchmark.devices import default_device
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.paths import cache_root
@@ -235,17 +235,24 @@ class Fitting:
                 log_every_n_steps=min(10, settings.max_steps),
             )
 
+    def about(self, parameters: int) -> dict[str, Any]:
+        """The recipe and what the run is called, for dashboards.
+
+        Args:
+            parameters: Trainable parameters.
+        """
+        return {**self.plan.config.as_dict(), **self.plan.labels(self.fold), "parameters": parameters}
+
     def _loggers(self, training: Training, parameters: int) -> list[Logger]:
         folder = self.folder.path / "metrics" / training.name if training.name else self.folder.path
         keep_earlier_metrics(folder)
         loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
-        config: dict[str, Any] = {**self.plan.config.as_dict(), **self.plan.labels(self.fold), "parameters": parameters}
         if not training.is_last:
             return loggers
         if self.plan.options.logger == "wandb":
             from benchmark.wandb_log import wandb_logger
 
-            loggers.append(wandb_logger(self.folder, config))
+            loggers.append(wandb_logger(self.folder, self.about(parameters)))
         elif self.plan.options.logger == "tensorboard":
             from pytorch_lightning.loggers import TensorBoardLogger
 

@@ -94,7 +94,7 @@ def plot_prediction(
 
 
 def plot_confusion(path: Path, target: Array, predicted: Array, classes: Sequence[str], title: str) -> None:
-    """Confusion matrix: which share of each true class was taken for which.
+    """Confusion matrix, as `confusion_figure`.
 
     Args:
         path: PNG to write.
@@ -106,8 +106,18 @@ def plot_confusion(path: Path, target: Array, predicted: Array, classes: Sequenc
     Raises:
         BenchmarkError: The file cannot be written.
     """
+    save(confusion_figure(confusion_counts(target, predicted, len(classes)), classes, title), path)
+
+
+def confusion_figure(counts: Array, classes: Sequence[str], title: str) -> Figure:
+    """Confusion matrix: which share of each true class was taken for which.
+
+    Args:
+        counts: Clips of each true class that were taken for each class `(classes, classes)`.
+        classes: Class names.
+        title: Heading.
+    """
     n = len(classes)
-    counts = confusion_counts(target, predicted, n)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 3 + 0.28 * n
     figure = Figure(figsize=(size + 1, size), layout="constrained")
@@ -129,11 +139,11 @@ def plot_confusion(path: Path, target: Array, predicted: Array, classes: Sequenc
                 fontsize="x-small",
                 color="white" if share > 0.6 else "black",
             )
-    save(figure, path)
+    return figure
 
 
 def plot_class_scores(path: Path, scores: Mapping[str, float | None], title: str, label: str) -> None:
-    """One bar a class.
+    """One bar a class, as `class_figure`.
 
     Args:
         path: PNG to write.
@@ -144,6 +154,17 @@ def plot_class_scores(path: Path, scores: Mapping[str, float | None], title: str
     Raises:
         BenchmarkError: The file cannot be written.
     """
+    save(class_figure(scores, title, label), path)
+
+
+def class_figure(scores: Mapping[str, float | None], title: str, label: str) -> Figure:
+    """One bar a class.
+
+    Args:
+        scores: Class name to its score; None where it is undefined.
+        title: Heading.
+        label: What the score is.
+    """
     figure = Figure(figsize=(8, 1.5 + 0.28 * max(len(scores), 3)), layout="constrained")
     axis = figure.subplots()
     axis.barh(list(scores), [value or 0.0 for value in scores.values()], color="tab:green")
@@ -151,7 +172,7 @@ def plot_class_scores(path: Path, scores: Mapping[str, float | None], title: str
         axis.text((value or 0.0) + 0.01, place, "undefined" if value is None else f"{value:.3f}", va="center")
     axis.set(title=title, xlabel=label, xlim=(0, 1.1))
     axis.invert_yaxis()
-    save(figure, path)
+    return figure
 
 
 def save(figure: Figure, path: Path) -> None:

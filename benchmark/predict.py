@@ -1,66 +1,43 @@
-"""Apply finished runs to any audio file: probabilities of the clip and over time, and events where there are any."""
+"""Apply finished runs to recordings: probabilities of a recording and over time, and events where there are any.
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+A recording's blocks become windows (`benchmark.data.streaming`), windows of any recordings batches, and batches what
+each network says (`benchmark.hearing`); here that becomes one prediction (`benchmark.prediction_formats` writes it).
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import tee
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 import yaml
 from numpy.typing import NDArray
 
-from benchmark.data.audio import load_clip
+from benchmark.data.audio import Sound, open_audio
 from benchmark.data.datamodule import Event
+from benchmark.data.recordings import Recording
 from benchmark.decoding import restore
 from benchmark.errors import InputError
-from benchmark.frontends import LogMel
-from benchmark.frontends.silence import split_at_silence
 from benchmark.fusion.base import Fusion
-from benchmark.heads.pooling import valid_frames
-from benchmark.metrics.frames import join_windows
-from benchmark.plots import plot_prediction
+from benchmark.hearing import Ear, Listening, fuse, mean
+from benchmark.postprocessing.events import EDGE_SECONDS
+from benchmark.prediction_formats import Prediction
+from benchmark.predictions import FILE
 from benchmark.products import FUSED
 from benchmark.recipe import OUTPUTS, RecipeConfig
 from benchmark.records import read_json, read_record
 from benchmark.registry import get_task
 from benchmark.runner import SCORED
 from benchmark.stages import KEPT, PARTS
-from benchmark.training.kinds import DetectionModule
+from benchmark.training.kinds import DetectionModule, SingleLabelModule
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
 
-Format = Literal["text", "json", "tsv", "audacity"]
-SHOWN = 5
-
-
-@dataclass
-class Prediction:
-    """What the runs say of one file.
-
-    Attributes:
-        file: The audio file.
-        seconds: Its length.
-        classes: Class names.
-        clip: Probability of each class for the whole file, the mean over windows `(classes,)`.
-        windows: Start and end in seconds of each window, or of each frame where events are detected `(windows, 2)`.
-        curve: Probabilities of each window or frame `(windows, classes)`.
-        events: What was detected; None where the task has no events.
-    """
-
-    file: Path
-    seconds: float
-    classes: tuple[str, ...]
-    clip: NDArray[Any]
-    windows: NDArray[Any]
-    curve: NDArray[Any]
-    events: list[Event] | None = None
-
-    def share(self, event: Event) -> float:
-        """Mean probability of an event's class while it lasts."""
-        during = (self.windows[:, 1] > event.onset) & (self.windows[:, 0] < event.offset)
-        return float(self.curve[during, self.classes.index(event.label)].mean())
+BLOCK_SECONDS = 10.0  # what is read at once of a file
+SHORTEST_PART = 0.1
 
 
 class System(NamedTuple):
@@ -69,10 +46,13 @@ class System(NamedTuple):
     Attributes:
         members: Member to its networks, one a part of its folds.
         fusion: What makes one prediction of the members', fitted as in the run; None: their mean.
+        clip_seconds: About how long the longest clip is that the run was scored on, in whole windows; 0 where nothing
+            has frames.
     """
 
     members: dict[str, list[TaskModule]]
     fusion: Fusion | None
+    clip_seconds: float = 0.0
 
     @property
     def first(self) -> TaskModule:
@@ -80,27 +60,14 @@ class System(NamedTuple):
         return next(iter(self.members.values()))[0]
 
     @property
+    def networks(self) -> list[TaskModule]:
+        """All of its networks."""
+        return [network for networks in self.members.values() for network in networks]
+
+    @property
     def decides(self) -> TaskModule:
         """The network whose postprocessing makes events, as in the run."""
         return [networks[0] for networks in self.members.values() if "frames" in networks[0].recipe.outputs][-1]
-
-
-class Heard(NamedTuple):
-    """What a network, or several together, say of a recording.
-
-    Attributes:
-        clip: Probability of each class for the whole file, the mean over windows `(classes,)`.
-        curve: Probabilities of each window `(windows, classes)`.
-        times: Start and end in seconds of each window `(windows, 2)`.
-        frames: Probabilities of each frame `(frames, classes)`; none where there are no frames.
-        seconds: Length of the recording.
-    """
-
-    clip: NDArray[Any]
-    curve: NDArray[Any]
-    times: NDArray[Any]
-    frames: NDArray[Any]
-    seconds: float
 
 
 class Predictor:
@@ -112,6 +79,7 @@ class Predictor:
 
     def __init__(self, runs: Sequence[Path]) -> None:
         self.systems = [load_run(run) for run in runs]
+        self.networks = [network for system in self.systems for network in system.networks]
 
     def predict(self, file: Path, hop_seconds: float | None = None) -> Prediction:
         """Probabilities for one audio file of any rate, length and channel count.
@@ -119,109 +87,143 @@ class Predictor:
         Raises:
             InputError: The file cannot be read as audio, or the distance of two windows is below a millisecond.
         """
+        (found,) = self.predict_all([Recording(file, partial(open_audio, file))], hop_seconds)
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    def predict_all(
+        self,
+        recordings: Sequence[Recording],
+        hop_seconds: float | None = None,
+        part_seconds: float = math.inf,
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> Iterator[Prediction | InputError]:
+        """Probabilities for recordings of any rates, lengths and channel counts, in their order.
+
+        Memory grows with a recording's length by its probabilities alone; with parts, not even by them.
+
+        Args:
+            recordings: What to listen to; short ones share batches.
+            hop_seconds: Distance of two windows; None: the recipe's.
+            part_seconds: A prediction is given each time that windows reach over a multiple of this.
+            progress: Called with how many recordings were read, the one that is being read by its share.
+
+        Yields:
+            A prediction of each recording, or of its parts; or why one cannot be read.
+
+        Raises:
+            InputError: The distance of two windows is below a millisecond, or a part is shorter than a tenth of a
+                second.
+        """
+        ears, going = self._ears(hop_seconds), deque[Listening]()
+        if not part_seconds >= SHORTEST_PART:
+            raise InputError(f"parts of {part_seconds} s", "--every", f"give at least {SHORTEST_PART}")
+        for number, recording in enumerate(recordings):
+            own = Listening(recording.path)
+            going.append(own)
+            try:
+                with recording.open(min(BLOCK_SECONDS, part_seconds / 10)) as sound:
+                    for _ in self._listen(own, sound, ears, part_seconds):
+                        yield from self._finished(going)
+                        if own.reached // part_seconds > own.begin // part_seconds:
+                            for ear in ears:
+                                ear.hear()
+                            yield from self._finished(going)
+                            yield self._answer(own, own.reached)
+                        progress(number + min(1.0, own.seconds / (sound.seconds or math.inf)))
+            except InputError as error:
+                going.pop()
+                for ear in ears:
+                    ear.forget(own)
+                yield error
+            own.ended = True
+            progress(number + 1)
+        for ear in ears:
+            ear.hear()
+        yield from self._finished(going)
+
+    def _listen(self, own: Listening, sound: Sound, ears: Sequence[Ear], part_seconds: float) -> Iterator[None]:
+        """Give the windows of a recording to the ears, block by block."""
+        blocks = tee(own.counted(sound.blocks, sound.rate), len(ears))
+        cut = (ear.windows(copy, sound.rate, part_seconds) for ear, copy in zip(ears, blocks, strict=True))
+        for found in zip(*cut, strict=True):
+            for ear, windows in zip(ears, found, strict=True):
+                ear.add(own, windows)
+            own.reached = min(own.heard.get(ear, 0.0) for ear in ears)
+            yield
+        if not own.heard:
+            what = "cannot read audio: it is shorter than one sample at the networks' rate"
+            raise InputError(what, own.path, "leave it out")
+
+    def _ears(self, hop_seconds: float | None) -> list[Ear]:
         if hop_seconds is not None and hop_seconds < 0.001:
             raise InputError(f"two windows {hop_seconds} s apart", "--hop", "give at least 0.001")
-        module = self.systems[0].decides
+        ears: dict[object, Ear] = {}
+        for network in self.networks:
+            settings = network.recipe.data
+            kind = (settings.sample_rate, settings.mono, settings.split_at_silence, settings.eval_batch_size)
+            ear = ears.setdefault((kind, settings.cut(hop_seconds)), Ear(settings, hop_seconds))
+            ear.networks.append(network)
+        return list(ears.values())
+
+    def _finished(self, going: deque[Listening]) -> Iterator[Prediction]:
+        """What is left to say of the first recordings, as far as they were heard to their ends."""
+        while going and going[0].ended and not going[0].waiting:
+            own = going.popleft()
+            if own.has_part(self.networks):
+                yield self._answer(own, own.seconds)
+
+    def _answer(self, own: Listening, end: float) -> Prediction:
+        """What all networks together say of the part that ends here."""
         found = []
         for system in self.systems:
-            members = {}
-            for name, networks in system.members.items():
-                members[name] = _mean([_hear(network, file, hop_seconds) for network in networks])
-            clips, frames = (
+            members = {
+                name: mean([own.take(network) for network in networks]) for name, networks in system.members.items()
+            }
+            clips, framed = (
                 [members[name] for name, networks in system.members.items() if output in networks[0].recipe.outputs]
                 for output in OUTPUTS
             )
-            found.append(_joined(clips, frames, system.fusion))
-        clip, curve, times, joined, total = _mean(found)
+            found.append(fuse(clips, framed, system.fusion))
+        clip, curve, times, frames, first = mean(found)
+        begin, own.begin = own.begin, end
+        module = self.systems[0].decides
+        about = (own.path, begin, end - begin, module.classes, clip)
         if not isinstance(module, DetectionModule):
-            return Prediction(file, total, module.classes, clip, times, curve)
-        onsets = module.frame_seconds * np.arange(len(joined))
-        spans = np.stack([onsets, np.minimum(onsets + module.frame_seconds, total)], axis=1)
-        return Prediction(file, total, module.classes, clip, spans, joined, module.events(clip, joined))
+            return Prediction(*about, times, curve, isinstance(module, SingleLabelModule))
+        onsets = module.frame_seconds * np.arange(first, first + len(frames))
+        spans = np.stack([onsets, np.minimum(onsets + module.frame_seconds, end)], axis=1)
+        events = self._events(clip, curve, times, frames, first)
+        return Prediction(*about, spans, frames, False, events)
 
-    def plot(self, prediction: Prediction, path: Path) -> None:
-        """Spectrogram of the first run's front end, or a usual one, with the probability over time beneath."""
-        module = self.systems[0].first
-        rate = module.recipe.data.sample_rate
-        waveform = torch.from_numpy(load_clip(prediction.file, rate, True))[None]
-        features, _ = (module.frontend or LogMel(rate))(waveform, torch.tensor([waveform.shape[2]]))
-        plot_prediction(
-            path,
-            features[0, 0].numpy(),
-            prediction.seconds,
-            prediction.windows,
-            prediction.curve,
-            prediction.classes,
-            prediction.file.name,
-        )
+    def _events(
+        self, clip: NDArray[Any], curve: NDArray[Any], times: NDArray[Any], frames: NDArray[Any], first: int
+    ) -> list[Event]:
+        """Events, found in stretches as long as the longest clip that the run was scored on.
 
-
-def _hear(module: TaskModule, file: Path, hop_seconds: float | None) -> Heard:
-    settings = module.recipe.data
-    rate = settings.sample_rate
-    waveform = load_clip(file, rate, settings.mono)
-    whole, cut = np.array([[0, waveform.shape[1]]]), settings.cut(hop_seconds)
-    spans = cut.spans(split_at_silence(waveform[0], rate) if settings.split_at_silence else whole)
-    found = []
-    for network in module.each():
-        windows, frames = apply(network, waveform, spans, cut.length)
-        clip = network.predictions.of_windows(windows)
-        found.append(Heard(clip, windows, spans / rate, frames, waveform.shape[1] / rate))
-    return _mean(found)
+        Decoders are made for clips: some ask whether a class is in the clip at all, or scale its curve. The last
+        stretch takes what would be less than half a one. Events that meet where two stretches do are one.
+        """
+        module = self.systems[0].decides
+        assert isinstance(module, DetectionModule)
+        step = self.systems[0].clip_seconds / module.frame_seconds
+        begins = [round(place * step) for place in range(max(1, math.floor(len(frames) / step + 0.5)))]
+        found: dict[str, list[Event]] = {name: [] for name in module.classes}
+        for begin, stop in zip(begins, [*begins[1:], len(frames)], strict=True):
+            start, end = (module.frame_seconds * (first + place) for place in (begin, stop))
+            during = (np.minimum(times[:, 1], end) - np.maximum(times[:, 0], start)).clip(min=0)
+            tags = clip if len(begins) == 1 else during @ curve / during.sum()
+            for event in module.events(tags, frames[begin:stop]):
+                event, before = _later(event, start), found[event.label]
+                if before and event.onset == start and start - before[-1].offset < EDGE_SECONDS:
+                    event = event._replace(onset=before.pop().onset)
+                before.append(event)
+        return [event for events in found.values() for event in events]
 
 
-def _mean(found: Sequence[Heard]) -> Heard:
-    """The mean of several, at the times of the first."""
-    return _joined(found, found, None)
-
-
-def _joined(found: Sequence[Heard], framed: Sequence[Heard], fusion: Fusion | None) -> Heard:
-    """One of several, at the times of the first, with the frames of others or the same."""
-    join = fusion or (lambda probability: probability.mean(axis=0))
-    first = found[0]
-    clip = join(np.stack([heard.clip[None] for heard in found]))[0]
-    middles = [heard.times.mean(axis=1) for heard in found]
-    nearest = [np.abs(middles[0][:, None] - other[None]).argmin(axis=1) for other in middles]
-    curve = join(np.stack([heard.curve[places] for heard, places in zip(found, nearest, strict=True)]))
-    frames = framed[0].frames
-    if len(frames):
-        frames = join(np.stack([heard.frames[: min(len(h.frames) for h in framed)] for heard in framed]))
-    return Heard(clip, curve, first.times, frames, first.seconds)
-
-
-def apply(
-    module: TaskModule, waveform: NDArray[Any], spans: NDArray[Any], length: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Probabilities of a recording.
-
-    Args:
-        module: The network.
-        waveform: `(channels, time)`; where the recipe takes each channel by itself, the mean over channels is given.
-        spans: First sample of each window and the one after the last that it sees `(windows, 2)`.
-        length: Samples of a window.
-
-    Returns:
-        Of each window `(windows, classes)`, and of each frame `(frames, classes)`, none where there are no frames.
-    """
-    if module.recipe.data.each_channel and len(waveform) > 1:
-        found = [apply(module, channel[None], spans, length) for channel in waveform]
-        windows, frames = (np.mean(parts, axis=0) for parts in zip(*found, strict=True))
-        return windows, frames
-    clips, frames_of, first, valid = [], [], [], []
-    step = module.recipe.data.eval_batch_size
-    for chunk in (spans[place : place + step] for place in range(0, len(spans), step)):
-        pieces = [waveform[:, start:stop] for start, stop in chunk]
-        batch = np.stack([np.pad(piece, ((0, 0), (0, length - piece.shape[1]))) for piece in pieces])
-        lengths = torch.tensor([piece.shape[1] for piece in pieces])
-        with torch.inference_mode():
-            outputs = module.predict(torch.from_numpy(batch), lengths)
-            clips.append(module.probabilities(outputs.clips).numpy())
-            if isinstance(module, DetectionModule) and outputs.frames is not None:
-                frames_of.append(module.probabilities(outputs.frames).numpy())
-                first.append(module.first_frames(torch.from_numpy(chunk[:, 0])).numpy())
-                valid.append(valid_frames(lengths / length, outputs.frames.shape[1]).numpy())
-    joined = join_windows(*map(np.concatenate, (first, valid, frames_of))) if frames_of else np.zeros((0, 0))
-    return np.concatenate(clips), joined
+def _later(event: Event, seconds: float) -> Event:
+    return event._replace(onset=event.onset + seconds, offset=event.offset + seconds)
 
 
 def load_run(folder: Path) -> System:
@@ -252,62 +254,16 @@ def load_run(folder: Path) -> System:
             fusion.fit(learnt["probability"], learnt["target"], learnt["weight"])
     system = System(members, fusion)
     restore(system.decides.recipe.postprocessing, folder)
-    return system
+    module = system.decides
+    if not isinstance(module, DetectionModule):
+        return system
+    with np.load(_require(folder / FILE)) as kept:
+        longest = module.frame_seconds * int(kept["frame_counts"].max())
+    window = module.recipe.data.clip_seconds
+    return system._replace(clip_seconds=window * max(1, round(longest / window)))
 
 
 def _require(path: Path) -> Path:
     if not path.is_file():
         raise InputError("the run's folder is not whole", path, "run it again, or restore the file")
     return path
-
-
-def write_predictions(predictions: Sequence[Prediction], format: Format, out: TextIO) -> None:
-    """Write predictions for people (`text`) or programs; `audacity` is a label track of the windows."""
-    if format == "json":
-        content = [
-            {
-                "file": str(p.file),
-                "seconds": p.seconds,
-                "clip": dict(zip(p.classes, p.clip.tolist(), strict=True)),
-                **({"events": [event._asdict() for event in p.events]} if p.events is not None else {}),
-                "windows": [
-                    {"start": s, "end": e, **dict(zip(p.classes, v, strict=True))}
-                    for (s, e), v in zip(p.windows.tolist(), p.curve.tolist(), strict=True)
-                ],
-            }
-            for p in predictions
-        ]
-        json.dump(content, out, indent=1)
-        out.write("\n")
-        return
-    if format == "tsv":
-        out.write("file\tstart\tend\tclass\tprobability\n")
-    for prediction in predictions:
-        if format == "text":
-            out.write(f"{prediction.file}  {prediction.seconds:.1f} s  {_ranked(prediction)}\n")
-            if prediction.events is None and len(prediction.windows) == 1:
-                continue
-        for start, end, name, value in _spans(prediction):
-            line = {
-                "text": f"  {start:8.2f} - {end:8.2f} s  {name} {value:.3f}",
-                "tsv": f"{prediction.file}\t{start:.3f}\t{end:.3f}\t{name}\t{value:.6f}",
-                "audacity": f"{start:.6f}\t{end:.6f}\t{name} {value:.3f}",
-            }[format]
-            out.write(line + "\n")
-
-
-def _ranked(prediction: Prediction) -> str:
-    """The most probable classes of the whole file."""
-    order = np.argsort(-prediction.clip, kind="stable")[:SHOWN]
-    return "  ".join(f"{prediction.classes[place]} {prediction.clip[place]:.3f}" for place in order)
-
-
-def _spans(prediction: Prediction) -> Iterator[tuple[float, float, str, float]]:
-    """Start, end, class and probability of each event or, where there are none, of each window and class."""
-    if prediction.events is not None:
-        for event in prediction.events:
-            yield event.onset, event.offset, event.label, prediction.share(event)
-        return
-    for (start, end), values in zip(prediction.windows, prediction.curve, strict=True):
-        for name, value in zip(prediction.classes, values, strict=True):
-            yield start, end, name, value

@@ -5,6 +5,7 @@ Imports no torch, so that tables and tests over many runs start at once.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from benchmark.data.inventory import Event
 from benchmark.errors import InputError
+from benchmark.metrics.measures import Measures
+from benchmark.records import write_bytes
 
 Indices = NDArray[np.int64]
 Scores = dict[str, float | None]
@@ -22,7 +25,8 @@ Scores = dict[str, float | None]
 FILE = "predictions.npz"
 KINDS = {"clip_id": "U", "group": "U", "target": "fiu", "probabilities": "fiu"}
 EVENTS = ("events", "reference_events")
-OPTIONAL = ("cluster", "decision")
+OPTIONAL = {"cluster": "U", "decision": "iu"}
+TABLES = ("target", "probabilities")
 CONDITION = "condition/"
 
 
@@ -53,10 +57,14 @@ class Predictions:
     reference_events: Sequence[Sequence[Event]] | None = None
     conditions: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
-    @property
-    def rows(self) -> Indices:
-        """All rows, each once."""
-        return np.arange(len(self.clip_id))
+    def take(self, rows: Indices) -> "Predictions":
+        """Some clips, in this order."""
+        parts: dict[str, Any] = {name: getattr(self, name) for name in (*KINDS, *OPTIONAL, *EVENTS)}
+        for name, values in parts.items():
+            if values is not None:
+                parts[name] = [values[row] for row in rows] if name in EVENTS else values[rows]
+        conditions = {name: values[rows] for name, values in self.conditions.items()}
+        return Predictions(**parts, conditions=conditions)
 
     def kept(self, name: str) -> Any:
         """One of the attributes that only some kinds of problem have.
@@ -68,11 +76,11 @@ class Predictions:
             raise InputError(f"the run kept no {name}", FILE, "it was made by an older version: repeat it")
         return value
 
-    def write(self, folder: Path, **further: Any) -> None:
-        """Leave them in a run's folder.
+    def write(self, path: Path, **further: Any) -> None:
+        """Leave them in a file, or in a run's folder; it appears whole or not at all.
 
         Args:
-            folder: The run's folder.
+            path: The file, or the run's folder.
             further: Arrays to keep beside them.
         """
         arrays: dict[str, Any] = {name: getattr(self, name) for name in KINDS}
@@ -81,23 +89,24 @@ class Predictions:
         for name in EVENTS:
             if (lists := getattr(self, name)) is not None:
                 arrays[name] = _flat(lists)
-        np.savez_compressed(folder / FILE, **arrays, **further)
+        content = BytesIO()
+        np.savez_compressed(content, **arrays, **further)
+        write_bytes(_file(path), content.getvalue())
 
 
-Rescore = Callable[[Indices], Scores]
-"""Scores of the clips in some rows; a row that occurs twice counts twice."""
-
-Rescorer = Callable[[Predictions, Sequence[str]], Rescore]
+Rescorer = Callable[[Predictions, Sequence[str]], Measures]
 """A task's rules, for the predictions of a run and the class names of its protocol."""
 
 
-def read_predictions(folder: Path) -> Predictions:
-    """The predictions in a run's folder.
+def read_predictions(path: Path) -> Predictions:
+    """The predictions in a file or a run's folder.
 
     Raises:
         InputError: There are none, or the file is not whole.
     """
-    path = folder / FILE
+    path = _file(path)
+    if not path.exists():
+        raise InputError("there are no predictions", path, "repeat the run, or restore the file from a copy")
     try:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files if not name.startswith("frame")}
@@ -105,15 +114,29 @@ def read_predictions(folder: Path) -> Predictions:
         what = error.strerror if isinstance(error, OSError) and error.strerror else "not a file of predictions"
         raise InputError(f"cannot read: {what}", path, "repeat the run") from error
     clips = len(found.get("clip_id", ()))
-    kinds = KINDS | {name: "U" for name in found if name == "cluster" or name.startswith(CONDITION)}
+    kinds = KINDS | {name: known for name, known in OPTIONAL.items() if name in found}
+    kinds |= {name: "U" for name in found if name.startswith(CONDITION)}
     for name, known in kinds.items():
-        if name not in found or found[name].dtype.kind not in known or len(found[name]) != clips:
+        dimensions = 2 if name in TABLES else 1
+        proper = name in found and found[name].dtype.kind in known and found[name].ndim == dimensions
+        if not proper or len(found[name]) != clips:
             raise InputError(f"predictions without a proper {name!r}", path, "repeat the run")
+    if found["target"].shape != found["probabilities"].shape:
+        raise InputError("predictions and targets of different classes", path, "repeat the run")
+    if len(np.unique(found["clip_id"])) < clips:
+        raise InputError("predictions that name a clip twice", path, "repeat the run")
     conditions = {name.removeprefix(CONDITION): found[name] for name in found if name.startswith(CONDITION)}
-    events, annotated = (_lists(found[name], clips) if name in found else None for name in EVENTS)
+    try:
+        events, annotated = (_lists(found[name], clips) if name in found else None for name in EVENTS)
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError("predictions without proper events", path, "repeat the run") from error
     cluster, decision = (found.get(name) for name in OPTIONAL)
     clip_id, group, target, probabilities = (found[name] for name in KINDS)
     return Predictions(clip_id, group, target, probabilities, cluster, decision, events, annotated, conditions)
+
+
+def _file(path: Path) -> Path:
+    return path / FILE if path.is_dir() else path
 
 
 def _flat(lists: Sequence[Sequence[Event]]) -> NDArray[Any]:

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from benchmark.data.inventory import Inventory, OnError
 from benchmark.data.parallel import in_order
-from benchmark.data.store import WaveformStore, build_store, outstanding, store_folder
-from benchmark.data.store_index import Clip
+from benchmark.data.store import WaveformStore, build_store, outstanding
+from benchmark.data.store_index import Clip, store_folder
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.paths import cache_root
 from benchmark.recipe import load_recipe

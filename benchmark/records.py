@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,9 @@ from typing import Any, Literal, NamedTuple
 from benchmark.errors import BenchmarkError, InputError
 
 SCHEMA = 1
+RECORD = "record.json"
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Schema to what makes the content of its records that of the next schema."""
 SILENT_SECONDS = 600  # a run beats every few seconds; another machine's clock and file system may lag
 STANDING_ORDER = {"finished": 0, "running": 1, "stopped": 2}
 RunStatus = Literal["running", "interrupted", "failed", "finished"]
@@ -90,14 +94,19 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         BenchmarkError: The file cannot be written (full disk, read-only folder).
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` as `write_text` does."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise unwritable(path.parent, error) from error
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except OSError as error:
@@ -137,14 +146,24 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_record(path: Path) -> RunRecord:
-    """The record in the file `path`.
+    """The record in the file `path`, brought to this schema where it is of an older one.
 
     Raises:
-        InputError: Not a record of this schema; says which field.
+        InputError: Not a record of this schema or of one that can be brought to it; says which field.
     """
     content = read_json(path)
-    if content.get("schema") != SCHEMA:
-        raise InputError(f"run record of schema {content.get('schema')!r}; this version reads {SCHEMA}", path)
+    while (schema := content.get("schema")) != SCHEMA:
+        if not isinstance(schema, int):
+            raise InputError(f"not a run record: its schema is {schema!r}", path)
+        known = f"run record of schema {schema}; this version reads {SCHEMA}"
+        if schema > SCHEMA:
+            raise InputError(known, path, "update: a newer version of this suite has written it")
+        if schema not in MIGRATIONS:
+            raise InputError(known, path, "repeat the run")
+        try:
+            content = MIGRATIONS[schema](content) | {"schema": schema + 1}
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"not a whole run record of schema {schema}: {error!r}", path) from error
     fields = {f.name: f for f in dataclasses.fields(RunRecord)}
     missing = [
         n
@@ -236,7 +255,7 @@ class RunFolder:
 
     def finish(self, record: RunRecord) -> None:
         """Write the record, once."""
-        path = self.path / "record.json"
+        path = self.path / RECORD
         if path.exists():
             raise BenchmarkError("this run already has a record; runs are never overwritten", path)
         write_json(path, dataclasses.asdict(record))
@@ -248,7 +267,7 @@ def find_run(root: Path, task: str, system: str, identity: Identity, finished: b
         state = read_json(path)
         folder = RunFolder(path.parent, identity)
         if all(state.get(key) == value for key, value in dataclasses.asdict(identity).items()):
-            done = (path.parent / "record.json").exists()
+            done = (path.parent / RECORD).exists()
             if done if finished else not done and is_stopped(state) and folder.can_resume:
                 return folder
     return None
@@ -291,7 +310,7 @@ def was_stopped(root: Path, task: str, system: str, identity: Identity) -> bool:
     for path in sorted((root / task / system).glob("*/state.json"), reverse=True):
         state = read_json(path)
         if all(state.get(key) == value for key, value in dataclasses.asdict(identity).items()):
-            return not (path.parent / "record.json").exists() and is_stopped(state)
+            return not (path.parent / RECORD).exists() and is_stopped(state)
     return False
 
 
@@ -312,7 +331,7 @@ def is_stopped(state: dict[str, Any]) -> bool:
     return False
 
 
-def find_runs(root: Path, name: str, holding: str = "record.json") -> list[Path]:
+def find_runs(root: Path, name: str, holding: str = RECORD) -> list[Path]:
     """The runs that RUN means: a path, a unique id prefix, `last`, or a group (all its members).
 
     Args:
@@ -326,7 +345,7 @@ def find_runs(root: Path, name: str, holding: str = "record.json") -> list[Path]
     if Path(name, holding).is_file():
         return [Path(name)]
     folders = {path.parent: path for path in root.glob(f"*/*/*/{holding}")}
-    kind = "finished run" if holding == "record.json" else "run"
+    kind = "finished run" if holding == RECORD else "run"
     if not folders:
         raise InputError(f"there is no {kind} yet", root, "start one: make bench TASK=…")
     if name == "last":

@@ -6,6 +6,7 @@ Reading it imports neither torch nor any task's data code, so that `list` and `s
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -42,6 +43,7 @@ class Task:
         citation: Who to cite for the data.
         url: The challenge's page.
         protocol_classes: Class names of the protocols whose classes are others.
+        cluster: What clips of one cluster share, in a word: they were recorded together.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Task:
     folder: Path = field(default=Path())
     other_scores: tuple[str, ...] = ()
     protocol_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cluster: str = "cluster"
 
     def classes_of(self, protocol: str) -> tuple[str, ...]:
         """Class names under a protocol, in the order of the outputs."""
@@ -86,6 +89,12 @@ class Task:
     def systems(self) -> dict[str, Path]:
         """System name to its recipe file."""
         return {path.stem: path for path in sorted((self.folder / "systems").glob("*.yaml"))}
+
+    @property
+    def official_systems(self) -> list[str]:
+        """The systems whose recipes say that they are the task's official baseline."""
+        recipes = {name: path.read_text(encoding="utf-8") for name, path in self.systems.items()}
+        return [name for name, text in recipes.items() if re.search(r"^official: *true\b", text, re.MULTILINE)]
 
     @property
     def score_options(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pytorch_lightning.loggers import Logger, WandbLogger
 
 from benchmark import records
 from benchmark.data.datamodule import ClipDataModule
@@ -93,9 +92,10 @@ class Run:
             self._fail(error)
             raise
         finally:
-            for logger in self.fitting.trainer.loggers if self.fitting.trainer else []:
-                if isinstance(logger, WandbLogger):
-                    logger.experiment.finish()
+            if self.options.logger == "wandb":
+                from benchmark.wandb_log import finish
+
+                finish()
         return record
 
     def _fail(self, error: BaseException) -> None:
@@ -137,7 +137,7 @@ class Run:
             if len(tables) > 1:
                 module.take_scores(mean_of_tables(tables), [data.examples[clip] for clip in tables[0].clip])
         record = self._record(recipe, data, module, parameters, macs, on_test)
-        self._leave(data, module, record, trainer.loggers)
+        self._leave(data, module, record)
         return record
 
     def _train_system(self, trainings: Sequence[Training]) -> RunRecord:
@@ -161,7 +161,7 @@ class Run:
         parameters, macs = (sum(values) for values in zip(*((p.parameters, p.macs) for p in members), strict=True))
         record = self._record(recipe, data, module, parameters, macs, on_test)
         record = dataclasses.replace(record, random_weights=any(product.random_weights for product in products))
-        self._leave(data, module, record, self.fitting.trainer.loggers if self.fitting.trainer else [])
+        self._leave(data, module, record)
         return record
 
     def _record(
@@ -203,8 +203,8 @@ class Run:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _leave(self, data: ClipDataModule, module: TaskModule, record: RunRecord, loggers: Sequence[Logger]) -> None:
-        """Predictions, submission, the record, and a picture, without which the run counts all the same."""
+    def _leave(self, data: ClipDataModule, module: TaskModule, record: RunRecord) -> None:
+        """Predictions, submission, the record, and pictures, without which the run counts all the same."""
         table = module.table
         assert table is not None
         examples = [data.examples[clip] for clip in table.clip]
@@ -220,9 +220,10 @@ class Run:
         self.folder.finish(record)
         picture = self.folder.path / "scores.png"
         module.plot(picture, table, examples, f"{record.task} / {record.system} / {record.fold} ({record.variant})")
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("scores", [str(picture)])
+        if self.options.logger == "wandb":
+            from benchmark.wandb_log import log_finished
+
+            log_finished(self.folder, self.fitting.about(record.parameters))
         self.fitting.say("finished")
 
 

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NamedTuple, Self
 
 from benchmark.errors import BenchmarkError
-from benchmark.plan import RunOptions
+from benchmark.plan import LoggerName, RunOptions
 from benchmark.records import Identity, RunFolder
 
 LOOK_SECONDS = 2.0
@@ -134,7 +134,9 @@ def _serve(work: Work, place: int, number: int, waiting: Any, done: Any) -> None
     torch.set_num_threads(max(1, torch.get_num_threads() // number))
     quiet()
     try:
-        plan = make_plan(replace(work.options, devices=1))
+        # The process that waits for this one has the run's one page on W&B.
+        logger: LoggerName = "csv" if work.options.logger == "wandb" else work.options.logger
+        plan = make_plan(replace(work.options, devices=1, logger=logger))
         folder = SilentFolder(work.folder, work.identity)
         system = System(Fitting(plan, work.fold, folder, work.resumed, {}))
         with random_weights_allowed(work.options.allow_random_weights):

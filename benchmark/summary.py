@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -65,13 +66,43 @@ def print_scores(console: Console, task: Task, runs: Sequence[RunRecord], brief:
         console.print("not comparable with published scores: the data is not the complete official data")
 
 
-def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> None:
+class PublishedLine(NamedTuple):
+    """Published scores of one system from one place.
+
+    Attributes:
+        system: The system, marked where it is the official baseline or the winner.
+        split: What was scored, marked where it chose the model.
+        source: The source's title, shortened, and its table.
+        cells: Score key to its row.
+    """
+
+    system: str
+    protocol: str
+    split: str
+    source: str
+    cells: dict[str, PublishedRow]
+
+
+class Orientation(NamedTuple):
+    """Published scores to see a run's beside.
+
+    Attributes:
+        keys: The scores that there are, the main score first.
+        lines: Those of the run's protocol first, the best first.
+        everything: All published rows of the task.
+    """
+
+    keys: list[str]
+    lines: list[PublishedLine]
+    everything: list[PublishedRow]
+
+
+def for_orientation(task: Task, runs: Sequence[RunRecord]) -> Orientation:
     """Published rows of the runs' scores: the same system, baseline and winner, and clean rows of the protocol.
 
     Args:
-        console: Where to print.
         task: The task.
-        runs: Runs of one group and seed, one a fold.
+        runs: Runs of one group.
     """
     keys = [key for key in mean_over_folds([run.scores for run in runs]) if task.is_shown(key)]
     everything = read_published(task.folder / "published.csv")
@@ -87,33 +118,37 @@ def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> 
     ]
     rows: dict[tuple[str, str, str, str], dict[str, PublishedRow]] = {}
     for row in near:
+        mark = {"baseline": " (official baseline)", "winner": " (winner)"}.get(row.role, "")
         split = row.split + (", selected on it" if row.selection == "test" else "")
-        rows.setdefault((row.system, row.protocol, split, f"{shorten(row.source, 40)}, {row.table}"), {})[
-            row.metric
-        ] = row
+        place = (row.system + mark, row.protocol, split, f"{shorten(row.source, 40)}, {row.table}")
+        rows.setdefault(place, {})[row.metric] = row
     found = [key for key in dict.fromkeys((task.main_score, *keys)) if any(key in cells for cells in rows.values())]
     shown = found[:METRICS_SHOWN]
-    rows = {place: cells for place, cells in rows.items() if cells.keys() & set(shown)}
+    lines = [PublishedLine(*place, cells) for place, cells in rows.items() if cells.keys() & set(shown)]
+    lines.sort(key=lambda line: (line.protocol != runs[0].protocol, -max(row.value for row in line.cells.values())))
+    return Orientation(shown, lines, everything)
+
+
+def print_published(console: Console, task: Task, runs: Sequence[RunRecord]) -> None:
+    """The published rows for orientation.
+
+    Args:
+        console: Where to print.
+        task: The task.
+        runs: Runs of one group and seed, one a fold.
+    """
+    found = for_orientation(task, runs)
     console.print("\n[bold]published, for orientation[/] (real data; protocol and split as named)")
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("system", "protocol", "split", *shown, "source"):
-        table.add_column(name, justify="right" if name in shown else "left", no_wrap=name in shown, overflow="fold")
-    order = sorted(
-        rows.items(), key=lambda item: (item[0][1] != runs[0].protocol, -max(row.value for row in item[1].values()))
-    )
-    for (system, protocol, split, source), cells in order:
-        role = next(iter(cells.values())).role
-        mark = {"baseline": " (official baseline)", "winner": " (winner)"}.get(role, "")
-        table.add_row(
-            system + mark,
-            protocol,
-            split,
-            *(f"{cells[key].value:.3f}" if key in cells else "" for key in shown),
-            source,
-        )
+    for name in ("system", "protocol", "split", *found.keys, "source"):
+        of_score = name in found.keys
+        table.add_column(name, justify="right" if of_score else "left", no_wrap=of_score, overflow="fold")
+    for line in found.lines:
+        scores = (f"{line.cells[key].value:.3f}" if key in line.cells else "" for key in found.keys)
+        table.add_row(line.system, line.protocol, line.split, *scores, line.source)
     console.print(table)
     console.print(
-        f"all {len(everything)} published figures: make leaderboard, or tasks/{task.folder.name}/published.csv",
+        f"all {len(found.everything)} published figures: make leaderboard, or tasks/{task.folder.name}/published.csv",
         highlight=False,
     )
 

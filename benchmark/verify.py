@@ -352,7 +352,8 @@ def _check_counts(listed: _Listed, changed: Sequence[Finding], command: str, pub
 
 def _check_stores(task: Task, root: Path, jobs: int) -> tuple[int, list[Finding]]:
     """The number of the data's waveform stores, and those whose samples are not what was decoded."""
-    from benchmark.data.store import WaveformStore, stores_of_data
+    from benchmark.data.store import WaveformStore
+    from benchmark.data.store_index import stores_of_data
 
     folders, findings = stores_of_data(cache_root(), task.name, root), []
     for folder in folders:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmark.errors import BenchmarkError, InputError
-from benchmark.records import RunRecord, read_record
+from benchmark.predictions import FILE
+from benchmark.records import RECORD, RunRecord, read_record
 from benchmark.registry import get_task
 
 RECORDS = Path(__file__).parent / "records"
@@ -17,10 +18,22 @@ LARGEST = 1e18
 
 
 class Run(NamedTuple):
-    """A record and the name of its file, as a reader of the table finds it."""
+    """A finished run.
+
+    Attributes:
+        record: What it has left.
+        path: The name of the record's file, as a reader of the table finds it.
+        file: The record's file.
+    """
 
     record: RunRecord
     path: str
+    file: Path
+
+    @property
+    def predictions(self) -> Path:
+        """The file of its predictions: in a run's folder, or beside a committed record."""
+        return self.file.with_name(FILE) if self.file.name == RECORD else self.file.with_suffix(".npz")
 
 
 def load_runs(root: Path, pattern: str, prefix: str = "") -> tuple[list[Run], list[str]]:
@@ -39,7 +52,7 @@ def load_runs(root: Path, pattern: str, prefix: str = "") -> tuple[list[Run], li
     for path in sorted(root.glob(pattern)):
         try:
             record = read_checked(path)
-            run = Run(record, prefix + path.relative_to(root).as_posix())
+            run = Run(record, prefix + path.relative_to(root).as_posix(), path)
             first = runs.setdefault((record.task, record.system, record.id), run)
             if first is not run:
                 raise InputError(f"task, system and id are those of {first.path}")

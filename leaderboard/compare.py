@@ -1,8 +1,8 @@
 """Two results on the same clips: their scores, the difference, and how sure it is."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmark.errors import InputError
-from leaderboard.bootstrap import Floats, draws_seeds, interval, p_value, resample
-from leaderboard.pairs import NAMES, PairedScores, Side, join
+from benchmark.metrics.bootstrap import Estimate, interval, p_value
+from benchmark.metrics.measures import Floats
+from benchmark.registry import get_task
+from leaderboard.pairs import NAMES, Side, join
+from leaderboard.scored import CLIPS_ONLY, Scored, draw, load, remarks, require_same_clips, what_was_drawn
 
 FEWEST_RESAMPLES = 100
 NO_EVIDENCE = "no evidence of a difference at this size: the interval holds 0"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score or a difference, and the interval that holds 95 % of its resamples."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,25 @@ class SeedScores:
 
 
 @dataclass(frozen=True)
+class ClassScores:
+    """A class: the scores of both, where the task scores it by itself, and clips about which one alone is right.
+
+    Attributes:
+        name: The class.
+        a: Mean over seeds, None where undefined.
+        b: The same of B.
+        wins: Clips of all folds and seeds about which A is right and B is wrong.
+        losses: The other way round.
+    """
+
+    name: str
+    a: float | None
+    b: float | None
+    wins: int
+    losses: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A and B on the same clips.
 
@@ -61,7 +74,9 @@ class Comparison:
         ties: Seeds in which they are equal.
         resampled: What was drawn with replacement.
         clips: Scored clips of all folds.
+        clusters: Clusters of all folds, where clips that were recorded together were drawn together.
         seeds: Scores of each seed, on all clips.
+        classes: Each class, in the official order.
         notes: What a reader must know.
     """
 
@@ -79,8 +94,10 @@ class Comparison:
     resampled: str
     resamples: int
     clips: int
+    clusters: int | None
     folds: tuple[str, ...]
     seeds: tuple[SeedScores, ...]
+    classes: tuple[ClassScores, ...]
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, object]:
@@ -88,12 +105,14 @@ class Comparison:
         return dataclasses.asdict(self)
 
 
-def compare(root: Path, a: str, b: str, key: str = "", resamples: int = 1000) -> Comparison:
+def compare(root: Path, records: Path, a: str, b: str, key: str = "", resamples: int = 1000) -> Comparison:
     """Compare two results, paired by fold, seed and clip.
 
     Args:
         root: Folder of the runs.
-        a: A run's folder, a unique id prefix, a group (all its members) or `last`.
+        records: Folder of the committed records.
+        a: A run's folder, a unique id prefix, a group (all its members) or `last`; of the committed records a file, a
+            group or `<task>-<system>`.
         b: The same.
         key: A score of their records; empty for the task's main score.
         resamples: How many to draw.
@@ -105,26 +124,23 @@ def compare(root: Path, a: str, b: str, key: str = "", resamples: int = 1000) ->
         raise InputError(
             f"{resamples} resamples say nothing about the tails", "--resamples", f"at least {FEWEST_RESAMPLES}"
         )
-    pairs = join(root, a, b)
-    scores = PairedScores(pairs, key)
-    sides = [partial(scores.score, name) for name in NAMES]
-    everything = {fold: np.arange(number) for fold, number in scores.clips.items()}
-    of_seeds = np.array([[side(place, everything) for side in sides] for place in range(len(pairs.seeds))])
-    resampled = resample(sides, len(pairs.seeds), scores.clips, resamples)
-    defined = resampled[~np.isnan(resampled).any(axis=1)]
-    notes = list(pairs.notes)
-    if not len(defined):
-        raise InputError(f"{scores.key} is undefined in every resample", remedy="compare on more clips")
-    if lost := len(resampled) - len(defined):
-        notes.append(f"{scores.key} is undefined in {lost} of {len(resampled)} resamples, which are left out")
-    whole, differences = of_seeds.mean(axis=0), of_seeds[:, 0] - of_seeds[:, 1]
+    pairs = join(root, records, a, b)
     record = pairs.sides[0].record
+    task = get_task(record.task)
+    first, second = sides = [load(task, key, pairs.runs(side)) for side in pairs.sides]
+    require_same_clips(first, second)
+    of_seeds = np.stack([side.once() for side in sides], axis=1)
+    drawn = draw(sides, resamples)
+    defined = drawn.values[~np.isnan(drawn.values).any(axis=1)]
+    if not len(defined):
+        raise InputError(f"{first.key} is undefined in every resample", remedy="compare on more clips")
+    whole, differences = of_seeds.mean(axis=0), of_seeds[:, 0] - of_seeds[:, 1]
     results = [_result(side, _estimate(whole[n], defined[:, n])) for n, side in enumerate(pairs.sides)]
     return Comparison(
         task=record.task,
         variant=record.variant,
         protocol=record.protocol,
-        score=scores.key,
+        score=first.key,
         a=results[0],
         b=results[1],
         difference=_estimate(differences.mean(), defined[:, 0] - defined[:, 1]),
@@ -132,13 +148,37 @@ def compare(root: Path, a: str, b: str, key: str = "", resamples: int = 1000) ->
         wins=int((differences > 0).sum()),
         losses=int((differences < 0).sum()),
         ties=int((differences == 0).sum()),
-        resampled="seeds and clips" if draws_seeds(len(pairs.seeds)) else "clips only",
+        resampled=what_was_drawn(task, len(pairs.seeds), drawn.clusters),
         resamples=resamples,
-        clips=sum(scores.clips.values()),
+        clips=sum(len(clips.clip_id) for clips in first.clips.values()),
+        clusters=drawn.clusters,
         folds=pairs.folds,
         seeds=tuple(SeedScores(seed, *of_seeds[place].tolist()) for place, seed in enumerate(pairs.seeds)),
-        notes=tuple(notes),
+        classes=_by_class(first, second, task.classes_of(record.protocol)),
+        notes=(*pairs.notes, *remarks(task, drawn, drawn.values.sum(axis=1))),
     )
+
+
+def _by_class(a: Scored, b: Scored, classes: Sequence[str]) -> tuple[ClassScores, ...]:
+    right = [(a.right[seed][fold], b.right[seed][fold]) for seed in a.right for fold in a.right[seed]]
+    wins, losses = (
+        sum(((first == 1) & (second == 0)).sum(axis=0) for first, second in pairs)
+        for pairs in (right, [pair[::-1] for pair in right])
+    )
+    family = a.key.partition("/")[0]
+    return tuple(
+        ClassScores(
+            name, _of_class(a, f"{family}/{name}"), _of_class(b, f"{family}/{name}"), int(wins[k]), int(losses[k])
+        )
+        for k, name in enumerate(classes)
+    )
+
+
+def _of_class(side: Scored, key: str) -> float | None:
+    if not all(key in measures for folds in side.measures.values() for measures in folds.values()):
+        return None
+    value = float(dataclasses.replace(side, key=key).once().mean())
+    return None if np.isnan(value) else value
 
 
 def _estimate(value: float, resampled: Floats) -> Estimate:
@@ -171,15 +211,25 @@ def print_comparison(console: Console, found: Comparison) -> None:
             seeds.add_row(name.upper(), *(f"{getattr(one, name):.3f}" for one in found.seeds))
         seeds.add_row("A - B", *(f"{one.a - one.b:+.3f}" for one in found.seeds))
         console.print(seeds)
+    classes = Table("class", box=box.SIMPLE_HEAD)
+    for column in ("A", "B", "A alone right", "B alone right"):
+        classes.add_column(column, justify="right")
+    for one in found.classes:
+        scores = ("-" if value is None else f"{value:.3f}" for value in (one.a, one.b))
+        classes.add_row(escape(one.name), *scores, f"{one.wins:,}", f"{one.losses:,}")
+    console.print(classes)
     for line in _remarks(found):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _remarks(found: Comparison) -> list[str]:
-    counts = {"clip": found.clips, "fold": len(found.folds), "seed": len(found.seeds)}
+    counts = {"clip": found.clips}
+    if found.clusters is not None:
+        counts[get_task(found.task).cluster] = found.clusters
+    counts |= {"fold": len(found.folds), "seed": len(found.seeds)}
     size = ", ".join(f"{number:,} {what}{'' if number == 1 else 's'}" for what, number in counts.items())
     lines = [f"{size}; intervals and p: {found.resamples:,} resamples of {found.resampled}, the same for A and B"]
-    if found.resampled == "clips only":
+    if found.resampled.startswith(CLIPS_ONLY):
         lines.append("clips only: fewer than three seeds say nothing about how much a seed changes the score")
     if found.difference.low <= 0 <= found.difference.high:
         lines.append(NO_EVIDENCE)

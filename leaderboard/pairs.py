@@ -1,24 +1,18 @@
-"""Runs of two results, joined by fold and seed, with what they predicted of the same clips."""
+"""Runs of two results, joined by fold and seed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from benchmark.errors import InputError
-from benchmark.metrics import mean_over_folds
-from benchmark.predictions import Indices, Rescore, Rescorer, read_predictions
-from benchmark.records import RunRecord, find_runs
+from benchmark.records import RECORD, RunRecord, find_runs
 from benchmark.registry import get_task
-from benchmark.suggest import did_you_mean
 from benchmark.tabular import few
-from leaderboard import read_checked
+from leaderboard import Run, load_runs, read_checked
 
 NAMES = ("A", "B")
 SAME = ("task", "protocol", "variant", "dataset_fingerprint")
-TOLERANCE = 1e-9
 
 
 class Work(NamedTuple):
@@ -26,20 +20,6 @@ class Work(NamedTuple):
 
     seed: int
     fold: str
-
-
-class Found(NamedTuple):
-    """A run's folder and its record."""
-
-    folder: Path
-    record: RunRecord
-
-
-class Clips(NamedTuple):
-    """A run's score of any of its clips, and the rows of the clips in the order that all runs share."""
-
-    rescore: Rescore
-    order: Indices
 
 
 @dataclass(frozen=True)
@@ -53,7 +33,7 @@ class Side:
     """
 
     name: str
-    runs: Mapping[Work, Found]
+    runs: Mapping[Work, Run]
     notes: tuple[str, ...]
 
     @property
@@ -78,19 +58,24 @@ class Pairs:
     folds: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def runs(self, side: Side) -> dict[int, dict[str, Run]]:
+        """Seed to fold to run of one side, as far as both sides have them."""
+        return {seed: {fold: side.runs[Work(seed, fold)] for fold in self.folds} for seed in self.seeds}
 
-def join(root: Path, a: str, b: str) -> Pairs:
+
+def join(root: Path, records: Path, a: str, b: str) -> Pairs:
     """The runs that A and B mean, joined.
 
     Args:
         root: Folder of the runs.
-        a: A run's folder, a unique id prefix, a group (all its members) or `last`.
+        records: Folder of the committed records.
+        a: What `find` takes.
         b: The same.
 
     Raises:
         InputError: No such run, runs of different work, or nothing in common.
     """
-    first, second = sides = _side(root, "A", a), _side(root, "B", b)
+    first, second = sides = _side("A", find(root, records, a)), _side("B", find(root, records, b))
     _require_same(sides)
     common = first.runs.keys() & second.runs.keys()
     if not common:
@@ -112,8 +97,35 @@ def join(root: Path, a: str, b: str) -> Pairs:
     return Pairs(sides, seeds, folds, tuple(notes))
 
 
-def _side(root: Path, name: str, runs: str) -> Side:
-    found = [Found(folder, read_checked(folder / "record.json")) for folder in find_runs(root, runs)]
+def find(root: Path, records: Path, name: str) -> list[Run]:
+    """The runs that a name means.
+
+    Args:
+        root: Folder of the runs.
+        records: Folder of the committed records.
+        name: A run's folder, a unique id prefix, a group (all its members) or `last`; of the committed records a file,
+            a group or `<task>-<system>`.
+
+    Raises:
+        InputError: Nothing, or more than one result, fits.
+    """
+    if Path(name).is_file():
+        return [Run(read_checked(Path(name)), name, Path(name))]
+    try:
+        files = [folder / RECORD for folder in find_runs(root, name)]
+    except InputError:
+        committed, _ = load_runs(records, "*.json")
+        found = [run for run in committed if name in (run.record.group, f"{run.record.task}-{run.record.system}")]
+        if not found:
+            raise
+        if groups := sorted({run.record.group for run in found} - {found[0].record.group}):
+            what = f"{len(groups) + 1} committed results are called {name!r}"
+            raise InputError(what, records, f"name a group: {found[0].record.group}, {', '.join(groups)}") from None
+        return found
+    return [Run(read_checked(file), str(file), file) for file in files]
+
+
+def _side(name: str, found: list[Run]) -> Side:
     by_age = sorted(found, key=lambda run: (run.record.created, run.record.id))
     newest = {Work(run.record.seed, run.record.fold): run for run in by_age}
     records = [run.record for run in newest.values()]
@@ -153,75 +165,3 @@ def _require_same(sides: tuple[Side, Side]) -> None:
 
 def _listed(works: Iterable[Work]) -> str:
     return few([f"seed {work.seed} fold {work.fold}" for work in sorted(works)])
-
-
-class PairedScores:
-    """Scores of both sides on any rows of the clips, in an order of clips that all runs of a fold share.
-
-    Args:
-        pairs: The runs.
-        key: Which score; empty for the task's main score.
-
-    Raises:
-        InputError: A run kept no predictions, has no such score or an undefined one, or its predictions do not give the
-            score that its record has; or the runs of a fold scored different clips.
-    """
-
-    def __init__(self, pairs: Pairs, key: str = "") -> None:
-        record = pairs.sides[0].record
-        task = get_task(record.task)
-        self.key, self.pairs = key or task.main_score, pairs
-        self.rescorer: Rescorer = task.load("rescorer")
-        self.classes = task.classes_of(record.protocol)
-        self.clips: dict[str, int] = {}
-        self.runs: dict[tuple[str, Work], Clips] = {}
-        for fold in pairs.folds:
-            self._load(fold)
-
-    def _load(self, fold: str) -> None:
-        """Read the runs of a fold, and bring their clips into one order."""
-        shared = None
-        for side in self.pairs.sides:
-            for seed in self.pairs.seeds:
-                run = side.runs[Work(seed, fold)]
-                found = read_predictions(run.folder)
-                rescore, order = self.rescorer(found, self.classes), np.argsort(found.clip_id)
-                self._require_recorded(run, rescore(found.rows))
-                ids, target = found.clip_id[order], found.target[order]
-                shared = shared or (ids, target, run.folder)
-                if not np.array_equal(ids, shared[0]):
-                    strangers = np.setxor1d(ids, shared[0]).tolist()
-                    what = f"the runs did not score the same clips: {few(strangers)} only in one of them"
-                    raise InputError(what, f"{shared[2]}, {run.folder}", "run both on the same data")
-                if not np.array_equal(target, shared[1], equal_nan=True):
-                    what = "the runs did not score by the same labels"
-                    raise InputError(what, f"{shared[2]}, {run.folder}", "run both on the same data")
-                self.runs[side.name, Work(seed, fold)] = Clips(rescore, order)
-                self.clips[fold] = len(ids)
-
-    def _require_recorded(self, run: Found, scores: Mapping[str, float | None]) -> None:
-        """Check that the predictions give the score that the record has."""
-        recorded, again = (known.get(self.key) for known in (run.record.scores, scores))
-        if self.key not in run.record.scores:
-            raise InputError(f"there is no score {self.key!r}", "--score", did_you_mean(self.key, run.record.scores))
-        if recorded is None:
-            raise InputError(f"{self.key} is undefined", run.folder, "name a score that is defined: --score KEY")
-        if again is None or abs(again - recorded) > TOLERANCE:
-            what = f"the predictions give {self.key} {again}, the record {recorded}"
-            raise InputError(what, run.folder, "one of them was changed, or the rules were: repeat the run")
-
-    def score(self, name: str, seed: int, rows: Mapping[str, Indices]) -> float:
-        """Score of a side's runs with one seed, the mean over folds.
-
-        Args:
-            name: `A` or `B`.
-            seed: Place of the seed.
-            rows: Rows of each fold's clips.
-
-        Returns:
-            NaN where the score is undefined.
-        """
-        runs = {fold: self.runs[name, Work(self.pairs.seeds[seed], fold)] for fold in self.pairs.folds}
-        folds = [run.rescore(run.order[rows[fold]]) for fold, run in runs.items()]
-        value = mean_over_folds(folds).get(self.key)
-        return float("nan") if value is None else value

@@ -122,6 +122,8 @@ def _join(members: Sequence[Run], task: Task) -> Result:
     if repeated := len(members) - len(newest):
         notes.append(f"{repeated} older {'run' if repeated == 1 else 'runs'} of the same fold and seed left out")
     changes = {" ".join(run.record.overrides) for runs in used.values() for run in runs.values()} - {""}
+    if first.system not in task.systems:
+        notes.append("no recipe of this name here")
     if any(member.record.external_data for member in members):
         notes.append("uses external data")
     notes += [f"recipe changed by {change}" for change in sorted(changes)]

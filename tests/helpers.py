@@ -1,14 +1,16 @@
 """What several tests build."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmark.data.datamodule import ClipDataModule
-from benchmark.data.settings import DataSettings
-from benchmark.data.store import store_folder
+from benchmark.data.store_index import store_folder
 from benchmark.paths import cache_root
-from benchmark.plan import write_mini
 from benchmark.records import RunRecord, read_record
 from benchmark.registry import Task
+
+if TYPE_CHECKING:
+    from benchmark.data.datamodule import ClipDataModule
+    from benchmark.data.settings import DataSettings
 
 
 def read_records(root: Path) -> list[RunRecord]:
@@ -17,8 +19,10 @@ def read_records(root: Path) -> list[RunRecord]:
     return [read_record(path) for path in paths]
 
 
-def mini_data(task: Task, settings: DataSettings, protocol: str, fold: str) -> ClipDataModule:
+def mini_data(task: Task, settings: "DataSettings", protocol: str, fold: str) -> "ClipDataModule":
     """The task's data module on its mini variant."""
+    from benchmark.plan import write_mini  # here, because most tests of records need no Lightning
+
     root = write_mini(task)
     data_class = task.load("datamodule")
     store = store_folder(cache_root(), task.name, root, settings.sample_rate, settings.mono)

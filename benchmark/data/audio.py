@@ -1,11 +1,14 @@
 """Decoding and resampling of audio files, with an error that names the file for every way one can be broken."""
 
-import io
+import mmap
 import os
 import stat
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +17,34 @@ import soxr
 
 from benchmark.errors import InputError
 
+QUALITY = "HQ"  # of soxr
 INT16_MAX = 32767
 SILENCE_GAIN = np.float32(1 / INT16_MAX)
 _REMEDY = "expected a wav, flac, ogg or mp3 file with at least one sample; copy or download it again, or leave it out"
-_UNKNOWN_BYTES = 0x7FFF_F000  # writers to a pipe (sox, ffmpeg) declare this much or more
+UNKNOWN_BYTES = 0x7FFF_F000  # writers to a pipe (sox, ffmpeg) declare this much or more
 _MP3_CERTAIN = 0.98  # an mp3's length is an estimate
-_RATES = range(1_000, 1_000_001)  # outside of it a damaged header speaks, and resampling would take gigabytes
+RATES = range(1_000, 1_000_001)  # outside of it a damaged header speaks, and resampling would take gigabytes
 _LOUDEST = 2.0**31  # 32-bit integers written as floats; sums of larger values can overflow
 
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 Waveform = npt.NDArray[np.float32]
+
+
+class Sound(NamedTuple):
+    """Audio while it is read.
+
+    Attributes:
+        rate: Samples a second.
+        channels: Channels.
+        seconds: How long it is; None: nobody knows yet.
+        blocks: Its samples piece by piece, float32 `(channels, time)`. What is wrong with them is raised on the way.
+    """
+
+    rate: int
+    channels: int
+    seconds: float | None
+    blocks: Iterator[Waveform]
 
 
 def read_audio(path: Path) -> tuple[Waveform, int]:
@@ -50,6 +70,22 @@ def read_audio(path: Path) -> tuple[Waveform, int]:
         InputError: The file is missing, unreadable, empty, no audio, truncated, damaged, has no samples or impossible
             ones (NaN, infinite, beyond the range of 32-bit integers), or a rate outside of 1 kHz to 1 MHz.
     """
+    with open_audio(path) as sound:
+        (waveform,) = sound.blocks
+    return waveform, sound.rate
+
+
+@contextmanager
+def open_audio(path: Path, block_seconds: float | None = None) -> Iterator[Sound]:
+    """Read an audio file block by block, in memory that does not depend on its length.
+
+    Args:
+        path: A file as for `read_audio`.
+        block_seconds: Length of a block; None: all is one block.
+
+    Raises:
+        InputError: As `read_audio`; what only its samples or its end can tell, while the blocks are taken.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes to would block for ever
     except FileNotFoundError:
@@ -57,9 +93,10 @@ def read_audio(path: Path) -> tuple[Waveform, int]:
     except OSError as error:
         raise _unusable(path, f"it cannot be opened ({error.strerror})") from error
     try:
-        return _read_descriptor(path, descriptor)
-    except OSError as error:
-        raise _unusable(path, f"reading failed ({error.strerror})") from error
+        with _open_descriptor(path, descriptor) as file:
+            rate = file.samplerate
+            frames = -1 if block_seconds is None else max(1, round(block_seconds * rate))
+            yield Sound(rate, file.channels, file.frames / rate, _blocks(path, file, frames))
     finally:
         os.close(descriptor)
 
@@ -80,7 +117,7 @@ def resample(waveform: Waveform, rate_in: int, rate_out: int) -> Waveform:
     """
     if rate_in == rate_out:
         return waveform
-    return np.ascontiguousarray(soxr.resample(waveform.T, rate_in, rate_out, quality="HQ").T)
+    return np.ascontiguousarray(soxr.resample(waveform.T, rate_in, rate_out, quality=QUALITY).T)
 
 
 def to_int16(waveform: Waveform) -> tuple[npt.NDArray[np.int16], np.float32]:
@@ -139,8 +176,8 @@ def convert(path: Path, waveform: Waveform, rate: int, sample_rate: int, mono: b
     return waveform
 
 
-def _unusable(path: Path, why: str) -> InputError:
-    return InputError(f"cannot read audio: {why}", path, _REMEDY)
+def _unusable(where: object, why: str) -> InputError:
+    return InputError(f"cannot read audio: {why}", where, _REMEDY)
 
 
 def _why_missing(path: Path) -> str:
@@ -149,37 +186,62 @@ def _why_missing(path: Path) -> str:
     return "the file is missing"
 
 
-def _read_descriptor(path: Path, descriptor: int) -> tuple[Waveform, int]:
-    status = os.fstat(descriptor)
-    size = status.st_size
-    if stat.S_ISDIR(status.st_mode):
-        raise _unusable(path, "it is a directory")
-    if not stat.S_ISREG(status.st_mode):
-        raise _unusable(path, "it is no regular file")
-    if size == 0:
-        raise _unusable(path, "the file is empty (0 bytes)")
-    head = os.pread(descriptor, 12, 0)
-    source: int | io.BytesIO = descriptor
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        source = _checked_wav(path, descriptor, size)
-    elif head[:4] == b"OggS":
-        _check_ogg(path, descriptor, size)
+def _open_descriptor(path: Path, descriptor: int) -> sf.SoundFile:
     try:
-        with sf.SoundFile(source, closefd=False) as sound:
-            waveform, rate, frames, format_ = _read_samples(path, sound), sound.samplerate, sound.frames, sound.format
+        source = _checked(path, descriptor)
+    except OSError as error:
+        raise _unusable(path, f"reading failed ({error.strerror})") from error
+    try:
+        file = sf.SoundFile(source, closefd=False)
     except sf.LibsndfileError as error:
         raise _unusable(
             path, f"no audio format is recognised, or its header is damaged ({error.error_string})"
         ) from error
-    if waveform.shape[1] < (_MP3_CERTAIN * frames if format_ == "MP3" else frames):
-        raise _unusable(path, f"truncated or damaged: {waveform.shape[1]} of {frames} samples could be decoded")
-    if waveform.shape[1] == 0:
+    if file.samplerate not in RATES:
+        file.close()
+        raise _unusable(path, f"its header is damaged: a sample rate of {file.samplerate} Hz")
+    return file
+
+
+def _checked(path: Path, descriptor: int) -> int | mmap.mmap:
+    """What libsndfile shall read, where nothing speaks against the file that libsndfile would not notice."""
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise _unusable(path, "it is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise _unusable(path, "it is no regular file")
+    if status.st_size == 0:
+        raise _unusable(path, "the file is empty (0 bytes)")
+    head = os.pread(descriptor, 12, 0)
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        return _checked_wav(path, descriptor, status.st_size)
+    if head[:4] == b"OggS":
+        _check_ogg(path, descriptor)
+    return descriptor
+
+
+def _blocks(path: Path, file: sf.SoundFile, frames: int) -> Iterator[Waveform]:
+    decoded, block = 0, None
+    while block is None or 0 < frames == block.shape[1]:
+        block = _read_samples(path, file, frames)
+        decoded += block.shape[1]
+        if block.shape[1]:
+            check_samples(path, block)
+            yield block
+    if decoded < (_MP3_CERTAIN * file.frames if file.format == "MP3" else file.frames):
+        raise _unusable(path, f"truncated or damaged: {decoded} of {file.frames} samples could be decoded")
+    if not decoded:
         raise _unusable(path, "the audio has zero length")
-    if rate not in _RATES:
-        raise _unusable(path, f"its header is damaged: a sample rate of {rate} Hz")
+
+
+def check_samples(where: object, waveform: Waveform) -> None:
+    """Check that samples are possible ones.
+
+    Raises:
+        InputError: Some are NaN, infinite, or beyond the range of 32-bit integers.
+    """
     if not (waveform.min() >= -_LOUDEST and waveform.max() <= _LOUDEST):  # NaN fails both
-        raise _unusable(path, _why_impossible(waveform))
-    return waveform, rate
+        raise _unusable(where, _why_impossible(waveform))
 
 
 def _why_impossible(waveform: Waveform) -> str:
@@ -189,16 +251,16 @@ def _why_impossible(waveform: Waveform) -> str:
     return f"{np.count_nonzero(~finite)} samples are NaN or infinite"
 
 
-def _read_samples(path: Path, sound: sf.SoundFile) -> Waveform:
+def _read_samples(path: Path, sound: sf.SoundFile, frames: int) -> Waveform:
     try:
-        return np.ascontiguousarray(sound.read(dtype="float32", always_2d=True).T)
+        return np.ascontiguousarray(sound.read(frames, dtype="float32", always_2d=True).T)
     except sf.LibsndfileError as error:
         raise _unusable(path, f"truncated or damaged ({error.error_string})") from error
     except (MemoryError, ValueError) as error:  # numpy cannot allocate what a damaged or open flac header asks for
         raise _unusable(path, f"its header claims {sound.frames} samples, more than fit in memory") from error
 
 
-def _checked_wav(path: Path, descriptor: int, size: int) -> int | io.BytesIO:
+def _checked_wav(path: Path, descriptor: int, size: int) -> int | mmap.mmap:
     """What libsndfile shall read: left alone it shortens a truncated file silently and takes length 0 at its word."""
     riff_size, position = struct.unpack("<I", os.pread(descriptor, 4, 4))[0], 12
     while position + 8 <= size:
@@ -212,29 +274,29 @@ def _checked_wav(path: Path, descriptor: int, size: int) -> int | io.BytesIO:
     else:
         return descriptor
     missing = position + length - size
-    if missing > 1 and length < _UNKNOWN_BYTES:  # one byte: the padding that some writers count and leave out
+    if missing > 1 and length < UNKNOWN_BYTES:  # one byte: the padding that some writers count and leave out
         raise _unusable(
             path, f"truncated: its header declares {length} bytes of samples, {missing} of them are missing"
         )
-    left_open = riff_size == 0 or riff_size + 8 <= position or riff_size >= _UNKNOWN_BYTES
+    left_open = riff_size == 0 or riff_size + 8 <= position or riff_size >= UNKNOWN_BYTES
     if length == 0 and left_open and size > position:
-        content = bytearray(os.pread(descriptor, size, 0))
+        content = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
         content[4:8] = struct.pack("<I", 8)  # how libsndfile itself recognises a wav that was never closed
-        return io.BytesIO(content)
+        return content
     return descriptor
 
 
-def _check_ogg(path: Path, descriptor: int, size: int) -> None:
+def _check_ogg(path: Path, descriptor: int) -> None:
     """Check every page: libsndfile takes a file that lost its first or last pages for a shorter one."""
-    content, position, ended = os.pread(descriptor, size, 0), 0, False
-    while content[position : position + 4] == b"OggS" and position + 27 <= size:
-        body = position + 27 + content[position + 26]
-        end = body + sum(content[position + 27 : body])
-        if end > size or _ogg_checksum(content[position:end]) != content[position + 22 : position + 26]:
+    position, ended = 0, False
+    while len(head := os.pread(descriptor, 27 + 255, position)) >= 27 and head.startswith(b"OggS"):
+        length = 27 + head[26] + sum(head[27 : 27 + head[26]])
+        page = os.pread(descriptor, length, position)
+        if len(page) < length or _ogg_checksum(page) != page[22:26]:
             raise _unusable(
                 path, f"truncated or damaged: the page at byte {position} is incomplete or has a wrong checksum"
             )
-        position, ended = end, bool(content[position + 5] & 4)
+        position, ended = position + length, bool(head[5] & 4)
     if not ended:
         raise _unusable(path, f"truncated or damaged: no page follows at byte {position}, and the stream has not ended")
 

@@ -30,7 +30,6 @@ from benchmark.data.inventory import OnError
 from benchmark.data.parallel import in_order
 from benchmark.data.store_index import (
     DATA,
-    INDEX,
     LOCK,
     Clip,
     Plan,
@@ -169,20 +168,6 @@ class WaveformStore:
         return found == self._checksums[place]
 
 
-def store_folder(cache: Path, task: str, root: Path, sample_rate: int, mono: bool) -> Path:
-    """Folder of the store that holds the data set below `root` at `sample_rate` Hz."""
-    return cache / "stores" / f"{task}-{sample_rate}-{'mono' if mono else 'multi'}-{_digest(root)}"
-
-
-def stores_of_data(cache: Path, task: str, root: Path) -> list[Path]:
-    """Folders of all finished stores that hold the data set below `root`."""
-    return sorted(index.parent for index in (cache / "stores").glob(f"{task}-*-{_digest(root)}/{INDEX}"))
-
-
-def _digest(root: Path) -> str:
-    return hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
-
-
 def build_store(
     folder: Path,
     clips: Sequence[Clip],
@@ -201,7 +186,7 @@ def build_store(
     asks for them. Other settings, or more dead samples than live ones, start the store afresh.
 
     Args:
-        folder: Where the store lies; see `store_folder`.
+        folder: Where the store lies; see `store_index.store_folder`.
         clips: What it shall hold, in this order.
         sample_rate: In Hz.
         mono: Mix all channels into one by their mean.

@@ -3,6 +3,7 @@
 The index and the journal hold a row for each clip; `make_plan` compares them with what is asked for, `Writer` appends.
 """
 
+import hashlib
 import json
 import os
 import zlib
@@ -71,6 +72,20 @@ class Plan(NamedTuple):
     torn: bool  # the index names samples that are not there
     afresh: bool  # nothing in the file is of use, or more of it is dead than alive
     done: bool
+
+
+def store_folder(cache: Path, task: str, root: Path, sample_rate: int, mono: bool) -> Path:
+    """Folder of the store that holds the data set below `root` at `sample_rate` Hz."""
+    return cache / "stores" / f"{task}-{sample_rate}-{'mono' if mono else 'multi'}-{_digest(root)}"
+
+
+def stores_of_data(cache: Path, task: str, root: Path) -> list[Path]:
+    """Folders of all finished stores that hold the data set below `root`."""
+    return sorted(index.parent for index in (cache / "stores").glob(f"{task}-*-{_digest(root)}/{INDEX}"))
+
+
+def _digest(root: Path) -> str:
+    return hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:8]
 
 
 def checksum(clip_id: str, length: int, channels: int, gain: float, pieces: Iterable[bytes | memoryview]) -> int:

@@ -1,13 +1,13 @@
 """Accuracy where each clip has one class: the main measure of acoustic scene classification."""
 
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmark.errors import InputError
+from benchmark.metrics.measures import Measures, all_once, among, mean_of, share
 
 
 def classwise_accuracy(
@@ -30,19 +30,22 @@ def classwise_accuracy(
     Raises:
         InputError: The shapes differ, or an index is no class.
     """
+    return all_once(accuracy_measures(target, predicted, classes), np.size(target))
+
+
+def accuracy_measures(target: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str]) -> Measures:
+    """:func:`classwise_accuracy` of resamples."""
     truth, guess = _indices(target, len(classes), "target"), _indices(predicted, len(classes), "predicted")
     if truth.shape != guess.shape:
         raise InputError(
             "targets and predictions must be two lists of one length", f"shapes {truth.shape} and {guess.shape}"
         )
-    clips = np.bincount(truth, minlength=len(classes))
-    right = np.bincount(truth[truth == guess], minlength=len(classes))
-    shares = {name: float(right[place] / clips[place]) if clips[place] else None for place, name in enumerate(classes)}
-    defined = [share for share in shares.values() if share is not None]
+    right = truth == guess
+    of_class = {name: among(truth == k, share(right[truth == k])) for k, name in enumerate(classes)}
     return {
-        "accuracy": fmean(defined) if defined else None,
-        "accuracy/micro": float(right.sum() / clips.sum()) if truth.size else None,
-        **{f"accuracy/{name}": share for name, share in shares.items()},
+        "accuracy": mean_of(of_class.values()),
+        "accuracy/micro": share(right),
+        **{f"accuracy/{name}": measure for name, measure in of_class.items()},
     }
 
 

@@ -1,13 +1,13 @@
 """Scores of a yes/no decision per clip, one data set at a time, as bird audio detection asks for."""
 
 from collections.abc import Sequence
-from statistics import fmean, harmonic_mean
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmark.errors import InputError
-from benchmark.metrics.roc import roc_auc
+from benchmark.metrics.measures import Measures, all_once, among, harmonic_mean_of, mean_of, share
+from benchmark.metrics.roc import auc_measure
 
 THRESHOLD = 0.5
 RESERVED_GROUPS = ("harmonic_mean", "pooled")
@@ -36,23 +36,27 @@ def binary_scores(
         InputError: If the lengths differ, a target is neither 0 nor 1, a probability is NaN, or a group has a
             reserved name (``harmonic_mean``, ``pooled``).
     """
+    return all_once(binary_measures(target, probability, group), np.size(target))
+
+
+def binary_measures(target: npt.ArrayLike, probability: npt.ArrayLike, group: Sequence[str] | None = None) -> Measures:
+    """:func:`binary_scores` of resamples; a group that is not drawn is left out of the means."""
     targets, probabilities = np.asarray(target), np.asarray(probability, dtype=np.float64)
-    pooled = roc_auc(targets, probabilities)
+    pooled = auc_measure(targets, probabilities)
     correct = (probabilities >= THRESHOLD) == (targets == 1)
     if group is None:
-        return {"auc": pooled, "accuracy": float(correct.mean()) if correct.size else None}
+        return {"auc": pooled, "accuracy": share(correct)}
 
     members = _members(group, targets.size)
-    auc = {name: roc_auc(targets[rows], probabilities[rows]) for name, rows in members.items()}
-    accuracy = {name: float(correct[rows].mean()) for name, rows in members.items()}
-    defined = [value for value in auc.values() if value is not None]
+    auc = {name: among(rows, auc_measure(targets[rows], probabilities[rows])) for name, rows in members.items()}
+    accuracy = {name: among(rows, share(correct[rows])) for name, rows in members.items()}
     return {
-        "auc": fmean(defined) if defined else None,
-        **{f"auc/{name}": value for name, value in auc.items()},
-        "auc/harmonic_mean": harmonic_mean(defined) if defined else None,
+        "auc": mean_of(auc.values()),
+        **{f"auc/{name}": measure for name, measure in auc.items()},
+        "auc/harmonic_mean": harmonic_mean_of(auc.values()),
         "auc/pooled": pooled,
-        "accuracy": fmean(accuracy.values()) if accuracy else None,
-        **{f"accuracy/{name}": value for name, value in accuracy.items()},
+        "accuracy": mean_of(accuracy.values()),
+        **{f"accuracy/{name}": measure for name, measure in accuracy.items()},
     }
 
 

@@ -26,6 +26,16 @@ class Calibration(NamedTuple):
     true: Floats
     scores: npt.NDArray[np.int64]
 
+    @property
+    def error(self) -> float | None:
+        """Expected calibration error: mean distance of what was said and what was true, bins by their number of scores.
+
+        Source: Guo et al., On calibration of modern neural networks, ICML 2017, equation 3. None without a score.
+        """
+        if not self.scores.sum():
+            return None
+        return float(np.average(np.abs(self.said - self.true), weights=self.scores))
+
 
 def confusion_counts(target: npt.ArrayLike, decision: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
     """How many clips of each true class (row) were taken for which class (column) `(classes, classes)`.
@@ -60,6 +70,22 @@ def precision_recall_curve(target: npt.ArrayLike, score: npt.ArrayLike) -> tuple
     last_of_its_score = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)
     hits = np.cumsum(positive[order])[last_of_its_score]
     return hits / positive.sum(), hits / (last_of_its_score + 1)
+
+
+def average_precision(target: npt.ArrayLike, score: npt.ArrayLike) -> float | None:
+    """Mean precision over recall: every step of `precision_recall_curve` at its own precision, nothing interpolated.
+
+    Args:
+        target: True classes, 0 or 1 `(clips,)`.
+        score: Scores that rise with the belief in class 1 `(clips,)`.
+
+    Returns:
+        A fraction; None where there is no positive clip.
+    """
+    if not np.any(target):
+        return None
+    recall, precision = precision_recall_curve(target, score)
+    return float(np.diff(recall, prepend=0.0) @ precision)
 
 
 def calibration(target: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 10) -> Calibration:

@@ -5,26 +5,28 @@ DCASE 2018 task 4 (card `task4-baseline-crnn`, metric). Every file is counted by
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmark.data.inventory import Event
 from benchmark.errors import InputError
-from benchmark.metrics.roc import roc_auc
+from benchmark.metrics.f_score import f1_measure
+from benchmark.metrics.measures import Draws, Floats, Measures, all_once, divide, mean, mean_of
+from benchmark.metrics.roc import auc_measure
 from benchmark.suggest import did_you_mean
 
 COLLAR_SECONDS = 0.2
 OFFSET_SHARE = 0.2
 SEGMENT_SECONDS = 1.0
 TAG_THRESHOLD = 0.5
+RECALL = 2
 
 EventLists = Mapping[str, Sequence[Event]]
 Scores = dict[str, float | None]
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 class Counts(NamedTuple):
@@ -45,10 +47,6 @@ class Counts(NamedTuple):
     substitutions: Ints
     deletions: Ints
     insertions: Ints
-
-    def take(self, files: Ints) -> "Counts":
-        """The counts of some files; one that is named twice counts twice."""
-        return Counts(*(part[files] for part in self))
 
 
 class _Table(NamedTuple):
@@ -85,12 +83,12 @@ def event_based_scores(reference: EventLists, predicted: EventLists, classes: Se
     Raises:
         InputError: A class is unknown, or a predicted file is not in the reference.
     """
-    return event_scores_of(count_events(reference, predicted, classes), classes)
+    return all_once(event_measures(reference, predicted, classes), len(reference))
 
 
-def event_scores_of(counts: Counts, classes: Sequence[str]) -> Scores:
-    """The scores of :func:`event_based_scores`, of what :func:`count_events` has counted."""
-    return _scores("event", counts, classes, 0.0)
+def event_measures(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Measures:
+    """:func:`event_based_scores` of resamples; files are drawn in the order of the reference."""
+    return _measures("event", count_events(reference, predicted, classes), classes, 0.0)
 
 
 def segment_based_scores(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Scores:
@@ -110,12 +108,12 @@ def segment_based_scores(reference: EventLists, predicted: EventLists, classes: 
     Raises:
         InputError: A class is unknown, or a predicted file is not in the reference.
     """
-    return segment_scores_of(count_segments(reference, predicted, classes), classes)
+    return all_once(segment_measures(reference, predicted, classes), len(reference))
 
 
-def segment_scores_of(counts: Counts, classes: Sequence[str]) -> Scores:
-    """The scores of :func:`segment_based_scores`, of what :func:`count_segments` has counted."""
-    return _scores("segment", counts, classes, None)
+def segment_measures(reference: EventLists, predicted: EventLists, classes: Sequence[str]) -> Measures:
+    """:func:`segment_based_scores` of resamples; files are drawn in the order of the reference."""
+    return _measures("segment", count_segments(reference, predicted, classes), classes, np.nan)
 
 
 def tag_scores(target: npt.ArrayLike, probability: npt.ArrayLike, classes: Sequence[str]) -> Scores:
@@ -134,16 +132,20 @@ def tag_scores(target: npt.ArrayLike, probability: npt.ArrayLike, classes: Seque
     Raises:
         InputError: A target is neither 0 nor 1, or a probability is NaN.
     """
+    return all_once(tag_measures(target, probability, classes), len(np.asarray(target)))
+
+
+def tag_measures(target: npt.ArrayLike, probability: npt.ArrayLike, classes: Sequence[str]) -> Measures:
+    """:func:`tag_scores` of resamples."""
     targets, probabilities = np.asarray(target), np.asarray(probability, dtype=np.float64)
-    auc = {name: roc_auc(targets[:, k], probabilities[:, k]) for k, name in enumerate(classes)}
+    auc = {name: auc_measure(targets[:, k], probabilities[:, k]) for k, name in enumerate(classes)}
     truth, found = targets == 1, probabilities >= TAG_THRESHOLD
-    hits, either = (truth & found).sum(0), truth.sum(0) + found.sum(0)
-    f1 = {name: float(2 * hits[k] / either[k]) if truth[:, k].any() else None for k, name in enumerate(classes)}
+    f1 = {name: f1_measure(truth[:, k], found[:, k]) for k, name in enumerate(classes)}
     return {
-        "tag_auc": _mean(auc.values()),
-        "tag_f1": _mean(f1.values()),
-        **{f"tag_auc/{name}": value for name, value in auc.items()},
-        **{f"tag_f1/{name}": value for name, value in f1.items()},
+        "tag_auc": mean_of(auc.values()),
+        "tag_f1": mean_of(f1.values()),
+        **{f"tag_auc/{name}": measure for name, measure in auc.items()},
+        **{f"tag_f1/{name}": measure for name, measure in f1.items()},
     }
 
 
@@ -316,35 +318,40 @@ def _is_among(rows: Ints, some: Ints) -> npt.NDArray[np.bool_]:
     return np.isin(group[: len(rows)], group[len(rows) :])
 
 
-def _scores(prefix: str, counts: Counts, classes: Sequence[str], precision_of_nothing: float | None) -> Scores:
-    of_class = [part.sum(axis=0).tolist() for part in counts[:3]]
-    per_class = [
-        _ratios(there, found, hits, there - hits + found - hits, precision_of_nothing)
-        for there, found, hits in zip(*of_class, strict=True)
-    ]
-    referenced = [ratios for ratios, events in zip(per_class, of_class[0], strict=True) if events]
-    errors = sum(int(part.sum()) for part in counts[3:])
-    there, found, hits = (sum(part) for part in of_class)
-    overall = _ratios(there, found, hits, errors, precision_of_nothing)
+def _measures(prefix: str, counts: Counts, classes: Sequence[str], precision_of_nothing: float) -> Measures:
+    parts = [part.astype(np.float64) for part in counts]
+
+    def of_classes(draws: Draws) -> Floats:
+        there, found, hits = (draws @ part for part in parts[:3])
+        return _ratios(there, found, hits, there - hits + found - hits, precision_of_nothing)
+
+    def overall(draws: Draws) -> Floats:
+        there, found, hits = (draws @ part.sum(axis=1) for part in parts[:3])
+        return _ratios(there, found, hits, draws @ sum(parts[3:]), precision_of_nothing)
+
+    def over_classes(place: int, draws: Draws) -> Floats:
+        ratios = of_classes(draws)
+        return mean(np.where(np.isnan(ratios[RECALL]), np.nan, ratios[place]).T, len(draws))
+
+    def over_events(place: int, draws: Draws) -> Floats:
+        ratio: Floats = overall(draws)[place]
+        return ratio
+
+    def of_class(place: int, draws: Draws) -> Floats:
+        f1: Floats = of_classes(draws)[0, :, place]
+        return f1
+
     names = [f"{prefix}_{name}" for name in ("f1", "precision", "recall", "error_rate")]
-    means = [_mean(column) for column in zip(*referenced, strict=True)] or [None] * len(names)
     return {
-        **dict(zip(names, means, strict=True)),
-        **{f"{name}_micro": value for name, value in zip(names, overall, strict=True)},
-        **{f"{names[0]}/{name}": ratios[0] for name, ratios in zip(classes, per_class, strict=True)},
+        **{name: partial(over_classes, place) for place, name in enumerate(names)},
+        **{f"{name}_micro": partial(over_events, place) for place, name in enumerate(names)},
+        **{f"{names[0]}/{name}": partial(of_class, place) for place, name in enumerate(classes)},
     }
 
 
-def _ratios(
-    reference: int, system: int, hits: int, errors: int, precision_of_nothing: float | None
-) -> tuple[float | None, ...]:
-    """F1, precision, recall and error rate."""
-    precision = hits / system if system else precision_of_nothing
-    recall = hits / reference if reference else None
-    f1 = None if precision is None or recall is None else 2 * hits / (reference + system)
-    return f1, precision, recall, errors / reference if reference else None
-
-
-def _mean(values: Any) -> float | None:
-    defined = [value for value in values if value is not None]
-    return fmean(defined) if defined else None
+def _ratios(reference: Floats, system: Floats, hits: Floats, errors: Floats, precision_of_nothing: float) -> Floats:
+    """F1, precision, recall and error rate, all undefined but precision where the reference has nothing."""
+    precision = np.where(system > 0, divide(hits, system), precision_of_nothing)
+    recall = divide(hits, reference)
+    f1 = np.where(np.isnan(precision) | np.isnan(recall), np.nan, divide(2 * hits, reference + system))
+    return np.stack([f1, precision, recall, divide(errors, reference)])

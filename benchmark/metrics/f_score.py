@@ -1,12 +1,12 @@
 """F1 where each clip has one class: the main measure of monitoring of domestic activities."""
 
 from collections.abc import Sequence
-from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmark.errors import InputError
+from benchmark.metrics.measures import Draws, Floats, Measure, Measures, all_once, divide, mean_of
 
 
 def macro_f1(target: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str]) -> dict[str, float | None]:
@@ -27,6 +27,11 @@ def macro_f1(target: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[
     Raises:
         InputError: The shapes differ, or an index is no class.
     """
+    return all_once(f1_measures(target, predicted, classes), np.size(target))
+
+
+def f1_measures(target: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str]) -> Measures:
+    """:func:`macro_f1` of resamples."""
     truth, guess = np.asarray(target, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
     if truth.ndim != 1 or truth.shape != guess.shape:
         raise InputError(
@@ -37,10 +42,23 @@ def macro_f1(target: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[
         if wrong.any():
             place = int(np.argmax(wrong))
             raise InputError(f"{indices[place]} is no class of {len(classes)}", f"{name}, position {place}")
-    clips, claims, hits = (
-        np.bincount(indices, minlength=len(classes)) for indices in (truth, guess, truth[truth == guess])
-    )
-    # 2 TP + FP + FN counts every clip of the class and every clip taken for it once.
-    shares = {name: float(2 * hits[i] / (clips[i] + claims[i])) if clips[i] else None for i, name in enumerate(classes)}
-    defined = [share for share in shares.values() if share is not None]
-    return {"f1": fmean(defined) if defined else None, **{f"f1/{name}": share for name, share in shares.items()}}
+    of_class = {name: f1_measure(truth == k, guess == k) for k, name in enumerate(classes)}
+    return {"f1": mean_of(of_class.values()), **{f"f1/{name}": measure for name, measure in of_class.items()}}
+
+
+def f1_measure(true: npt.NDArray[np.bool_], claimed: npt.NDArray[np.bool_]) -> Measure:
+    """F1 of one class, undefined where no clip has it.
+
+    Args:
+        true: Which clips have the class ``(clips,)``.
+        claimed: Which are taken for it ``(clips,)``.
+    """
+    rows = np.flatnonzero(true | claimed)
+    flags = np.stack([true, claimed, true & claimed], axis=1)[rows].astype(np.float64)
+
+    def measure(draws: Draws) -> Floats:
+        clips, claims, hits = (np.take(draws, rows, axis=1) @ flags).T
+        # 2 TP + FP + FN counts every clip of the class and every clip taken for it once.
+        return np.where(clips > 0, divide(2 * hits, clips + claims), np.nan)
+
+    return measure

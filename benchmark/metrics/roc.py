@@ -4,12 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.errors import InputError
+from benchmark.metrics.measures import Draws, Floats, Measure, divide, once
 
 
 def roc_auc(target: npt.ArrayLike, score: npt.ArrayLike) -> float | None:
     """Probability that a random positive scores above a random negative, a tie counting one half.
 
-    This is the Mann-Whitney statistic with mid-ranks, summed in integers, which equals the trapezoidal area under
+    This is the Mann-Whitney statistic, summed in whole numbers, which equals the trapezoidal area under
     :func:`roc_curve` (Hanley and McNeil, Radiology 143, 1982).
 
     Args:
@@ -22,15 +23,30 @@ def roc_auc(target: npt.ArrayLike, score: npt.ArrayLike) -> float | None:
     Raises:
         InputError: If the shapes differ, a target is neither 0 nor 1, or a score is NaN.
     """
+    return once(auc_measure(target, score), np.size(target))
+
+
+def auc_measure(target: npt.ArrayLike, score: npt.ArrayLike) -> Measure:
+    """:func:`roc_auc` of resamples.
+
+    Clips are sorted here, once; a resample takes a cumulative sum over its negatives, which the positives look up.
+    """
     positive, scores = _checked(target, score)
-    n_positive = int(positive.sum())
-    n_negative = positive.size - n_positive
-    if n_positive == 0 or n_negative == 0:
-        return None
-    _, rank_group, ties = np.unique(scores, return_inverse=True, return_counts=True)
-    doubled_ranks = 2 * np.cumsum(ties) - ties + 1  # twice the mid-rank is a whole number
-    doubled_u = int(doubled_ranks[rank_group][positive].sum()) - n_positive * (n_positive + 1)
-    return doubled_u / (2 * n_positive * n_negative)
+    order = np.argsort(scores, kind="stable")
+    positives, negatives = order[positive[order]], order[~positive[order]]
+    below, not_above = (np.searchsorted(scores[negatives], scores[positives], side) for side in ("left", "right"))
+    ties = not np.array_equal(below, not_above)
+
+    def measure(draws: Draws) -> Floats:
+        beaten = np.zeros((len(draws), len(negatives) + 1))
+        np.cumsum(np.take(draws, negatives, axis=1), axis=1, out=beaten[:, 1:])
+        weights = np.take(draws, positives, axis=1)
+        lower = np.take(beaten, below, axis=1)
+        doubled = lower + (np.take(beaten, not_above, axis=1) if ties else lower)
+        pairs = weights.sum(axis=1) * beaten[:, -1]
+        return divide(np.einsum("rp,rp->r", weights, doubled), 2 * pairs)
+
+    return measure
 
 
 def roc_curve(target: npt.ArrayLike, score: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -13,7 +13,8 @@ from benchmark.data.datamodule import Batch, ClipDataModule, Example
 from benchmark.errors import InputError
 from benchmark.losses.virtual_adversarial import frozen_statistics
 from benchmark.metrics.clips import ClipPredictions, ClipTable
-from benchmark.predictions import Predictions, Rescore, Scores
+from benchmark.metrics.measures import Measures, all_once
+from benchmark.predictions import Predictions, Scores
 from benchmark.recipe import Recipe
 from benchmark.suggest import did_you_mean
 from benchmark.training.network import Fittable, Outputs, RecipeNetwork
@@ -82,8 +83,8 @@ class TaskModule(RecipeNetwork, ABC):
 
     @staticmethod
     @abstractmethod
-    def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
-        """The task's rules: a function that scores clips of these predictions."""
+    def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
+        """The task's rules, as measures of these predictions."""
 
     def score(self, table: ClipTable, examples: Sequence[Example]) -> Scores:
         """The task's scores, by the official rules.
@@ -93,7 +94,7 @@ class TaskModule(RecipeNetwork, ABC):
             examples: The clips' examples.
         """
         found = self.stored(table, examples)
-        return self.rescorer(found, self.classes)(found.rows)
+        return all_once(self.rescorer(found, self.classes), len(found.clip_id))
 
     @abstractmethod
     def plot(self, path: Path, table: ClipTable, examples: Sequence[Example], title: str) -> None:

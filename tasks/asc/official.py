@@ -18,7 +18,9 @@ from benchmark.data.inventory import Count, Parts, require_folders
 from benchmark.errors import InputError
 from benchmark.label_files import line_of, read_label_file, score_label_files
 from benchmark.metrics import classwise_accuracy
-from benchmark.predictions import Predictions, Rescore
+from benchmark.metrics.accuracy import accuracy_measures
+from benchmark.metrics.measures import Measures
+from benchmark.predictions import Predictions
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import Row, columns, few, new_name, read_rows
 
@@ -263,7 +265,6 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
     return classwise_accuracy(target, predicted, CLASSES)
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """Accuracy: mean over classes, over clips, and of each class."""
-    target, decision = found.target.argmax(1), found.kept("decision")
-    return lambda rows: classwise_accuracy(target[rows], decision[rows], classes)
+    return accuracy_measures(found.target.argmax(1), found.kept("decision"), classes)

@@ -26,4 +26,5 @@ TASK = Task(
     citation=CITATION,
     url=URL,
     folder=Path(__file__).parent,
+    cluster="location",
 )

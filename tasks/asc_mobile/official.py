@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from benchmark.errors import InputError
 from benchmark.label_files import read_column, score_label_files
-from benchmark.metrics import classwise_accuracy
-from benchmark.predictions import Predictions, Rescore
+from benchmark.metrics.accuracy import accuracy_measures
+from benchmark.metrics.measures import Draws, Floats, Measures, all_once, among
+from benchmark.predictions import Predictions
 from tasks.asc.official import CLASSES, FOLD1, Corpus, device_of
 
 FOLD1_DEVICE_A = f"{FOLD1}-device-a"
@@ -58,16 +59,29 @@ def device_scores(
         ``accuracy/device_c``, by which the challenge ranks, each the mean over classes; ``accuracy/device_<other>``
         for device A and those that occur; and what `classwise_accuracy` gives for all clips together.
     """
-    truth, guess, device = np.asarray(target), np.asarray(predicted), np.asarray(devices)
+    return all_once(device_measures(target, predicted, devices, classes), np.size(target))
+
+
+def device_measures(
+    target: npt.ArrayLike, predicted: npt.ArrayLike, devices: Sequence[str], classes: Sequence[str] = CLASSES
+) -> Measures:
+    """`device_scores` of resamples."""
+    truth, guess, device = np.asarray(target), np.asarray(predicted), np.asarray(devices, dtype=np.str_)
     by_device = {
-        name: classwise_accuracy(truth[device == name], guess[device == name], classes)["accuracy"]
+        name: among(
+            device == name, accuracy_measures(truth[device == name], guess[device == name], classes)["accuracy"]
+        )
         for name in sorted({*DEVICES, *devices})
     }
-    ranked = [value for name in RANKED if (value := by_device[name]) is not None]
+
+    def ranked(draws: Draws) -> Floats:
+        values: Floats = np.mean([by_device[name](draws) for name in RANKED], axis=0)
+        return values
+
     return {
-        "accuracy/device_bc": sum(ranked) / len(RANKED) if len(ranked) == len(RANKED) else None,
-        **{f"accuracy/device_{name}": value for name, value in by_device.items()},
-        **classwise_accuracy(truth, guess, classes),
+        "accuracy/device_bc": ranked,
+        **{f"accuracy/device_{name}": measure for name, measure in by_device.items()},
+        **accuracy_measures(truth, guess, classes),
     }
 
 
@@ -99,7 +113,6 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
     return device_scores(target, predicted, known)
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """Accuracy by device, and over all clips: mean over classes, over clips, and of each class."""
-    target, decision, devices = found.target.argmax(1), found.kept("decision"), found.group
-    return lambda rows: device_scores(target[rows], decision[rows], devices[rows].tolist(), classes)
+    return device_measures(found.target.argmax(1), found.kept("decision"), found.group.tolist(), classes)

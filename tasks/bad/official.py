@@ -16,7 +16,9 @@ import numpy.typing as npt
 from benchmark.data.inventory import require_folders
 from benchmark.errors import InputError
 from benchmark.metrics import binary_scores
-from benchmark.predictions import Predictions, Rescore
+from benchmark.metrics.binary import binary_measures
+from benchmark.metrics.measures import Measures
+from benchmark.predictions import Predictions
 from benchmark.tabular import columns, new_name, number, probability, read_rows, require_same, write_rows
 
 # The label pages say CC BY; loaders in public use say CC BY 4.0, one of them non-commercial.
@@ -194,10 +196,9 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
     )
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """AUC and accuracy, per data set and combined."""
-    target, probability = found.target[:, 0], found.probabilities[:, 0]
-    return lambda rows: binary_scores(target[rows], probability[rows], found.group[rows].tolist())
+    return binary_measures(found.target[:, 0], found.probabilities[:, 0], found.group.tolist())
 
 
 def _require_files(root: Path) -> None:

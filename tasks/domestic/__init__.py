@@ -26,4 +26,5 @@ TASK = Task(
     "domestic activities based on multi-channel acoustics, 2018 (arXiv 1807.11246)",
     url="https://dcase.community/challenge2018/task-monitoring-domestic-activities",
     folder=Path(__file__).parent,
+    cluster="session",
 )

@@ -26,9 +26,10 @@ import numpy.typing as npt
 from benchmark.data.inventory import Count, Parts
 from benchmark.errors import InputError
 from benchmark.label_files import line_of, read_label_file, score_label_files
-from benchmark.metrics.accuracy import classwise_accuracy
-from benchmark.metrics.f_score import macro_f1
-from benchmark.predictions import Predictions, Rescore
+from benchmark.metrics.accuracy import accuracy_measures
+from benchmark.metrics.f_score import f1_measures
+from benchmark.metrics.measures import Measures, all_once, among
+from benchmark.predictions import Predictions
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import new_name, read_rows
 
@@ -182,21 +183,31 @@ def scores(
         `f1` (mean over classes), `f1/known`, `f1/unknown`, `accuracy` (mean over classes), `accuracy/micro` (share of
         clips), `f1/<class>`.
     """
-    by_class, accuracy = macro_f1(target, predicted, CLASSES), classwise_accuracy(target, predicted, CLASSES)
+    return all_once(measures(target, predicted, groups), len(target))
+
+
+def measures(
+    target: npt.NDArray[np.integer[Any]], predicted: npt.NDArray[np.integer[Any]], groups: npt.ArrayLike
+) -> Measures:
+    """`scores` of resamples."""
+    by_class = dict(f1_measures(target, predicted, CLASSES))
+    accuracy = accuracy_measures(target, predicted, CLASSES)
     members = {name: rows for name in MICROPHONES if (rows := np.asarray(groups, dtype=np.str_) == name).any()}
     return {
         "f1": by_class.pop("f1"),
-        **{f"f1/{name}": macro_f1(target[rows], predicted[rows], CLASSES)["f1"] for name, rows in members.items()},
+        **{
+            f"f1/{name}": among(rows, f1_measures(target[rows], predicted[rows], CLASSES)["f1"])
+            for name, rows in members.items()
+        },
         "accuracy": accuracy["accuracy"],
         "accuracy/micro": accuracy["accuracy/micro"],
         **by_class,
     }
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """F1 and accuracy."""
-    target, decision = found.target.argmax(1), found.kept("decision")
-    return lambda rows: scores(target[rows], decision[rows], found.group[rows])
+    return measures(found.target.argmax(1), found.kept("decision"), found.group)
 
 
 def score(

@@ -26,5 +26,6 @@ TASK = Task(
     "(doi 10.1145/2733373.2806390)",
     url="https://github.com/karolpiczak/ESC-50",
     folder=Path(__file__).parent,
+    cluster="source",
     protocol_classes=CLASSES,
 )

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from benchmark.data.inventory import AUDIO_SUFFIXES, Count
 from benchmark.errors import InputError
 from benchmark.label_files import read_label_file, score_label_files
-from benchmark.metrics.accuracy import classwise_accuracy
-from benchmark.predictions import Predictions, Rescore
+from benchmark.metrics.accuracy import accuracy_measures
+from benchmark.metrics.measures import Measures, all_once
+from benchmark.predictions import Predictions
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import columns, few, new_name, read_rows
 
@@ -195,11 +196,17 @@ def scores(
     The source counts clips. Classes are of one size, so that the mean over classes is the same wherever no clip is
     missing.
     """
-    found = classwise_accuracy(target, predicted, classes)
+    return all_once(measures(target, predicted, classes), len(target))
+
+
+def measures(
+    target: npt.NDArray[np.integer[Any]], predicted: npt.NDArray[np.integer[Any]], classes: Sequence[str]
+) -> Measures:
+    """`scores` of resamples."""
+    found = accuracy_measures(target, predicted, classes)
     return {"accuracy": found["accuracy/micro"], **{f"accuracy/{name}": found[f"accuracy/{name}"] for name in classes}}
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """Accuracy, overall and per class."""
-    target, decision = found.target.argmax(1), found.kept("decision")
-    return lambda rows: scores(target[rows], decision[rows], classes)
+    return measures(found.target.argmax(1), found.kept("decision"), classes)

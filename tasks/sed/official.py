@@ -16,15 +16,15 @@ import numpy as np
 from benchmark.data.inventory import Event
 from benchmark.errors import InputError
 from benchmark.metrics.events import (
-    count_events,
-    count_segments,
     event_based_scores,
-    event_scores_of,
+    event_measures,
     segment_based_scores,
-    segment_scores_of,
+    segment_measures,
+    tag_measures,
     tag_scores,
 )
-from benchmark.predictions import Indices, Predictions, Rescore, Scores
+from benchmark.metrics.measures import Measures
+from benchmark.predictions import Predictions
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import Row, columns, new_name, number, probability, read_rows, require_same, write_rows
 
@@ -246,24 +246,15 @@ def event_scores(truth: Mapping[str, Sequence[Event]], found: Mapping[str, Seque
     return event_based_scores(truth, found, CLASSES) | segment_based_scores(truth, found, CLASSES)
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """Event- and segment-based scores and those of clip tags; weakly labelled clips have the latter only."""
-
-    def rescore_tags(rows: Indices) -> Scores:
-        return tag_scores(found.target[rows], found.probabilities[rows], classes)
-
+    tags = tag_measures(found.target, found.probabilities, classes)
     if not np.isin(found.group, (TEST, EVAL)).all():
-        return rescore_tags
+        return tags
     truth, claims = (
         dict(zip(found.clip_id.tolist(), found.kept(name), strict=True)) for name in ("reference_events", "events")
     )
-    events, segments = count_events(truth, claims, classes), count_segments(truth, claims, classes)
-
-    def rescore(rows: Indices) -> Scores:
-        tags = rescore_tags(rows)
-        return event_scores_of(events.take(rows), classes) | segment_scores_of(segments.take(rows), classes) | tags
-
-    return rescore
+    return {**event_measures(truth, claims, classes), **segment_measures(truth, claims, classes), **tags}
 
 
 def tags_of(events: Sequence[Event]) -> tuple[float, ...]:

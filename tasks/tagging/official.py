@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmark.errors import InputError
+from benchmark.metrics.measures import Measure, Measures, all_once, among, share
 from benchmark.metrics.ranking import NO_GUESS, average_precision_at_k, top_k
-from benchmark.predictions import Predictions, Rescore
+from benchmark.predictions import Predictions
 from benchmark.suggest import did_you_mean
 from benchmark.tabular import columns, new_name, read_rows, require_same, write_rows
 
@@ -266,27 +267,28 @@ def tagging_scores(
         ``map@3``; ``map@3/public`` and ``map@3/private`` where any clip is in one of the two; ``map@3/<class>``; and
         the same of ``accuracy``, the share of clips whose first guess is right. None where there is no clip.
     """
+    return all_once(tagging_measures(target, ranked, groups), np.size(target))
+
+
+def tagging_measures(target: npt.ArrayLike, ranked: npt.NDArray[np.integer], groups: npt.ArrayLike) -> Measures:
+    """`tagging_scores` of resamples."""
     classes = np.asarray(target)
     precision = average_precision_at_k(classes, ranked)
     correct = (ranked[:, 0] == classes).astype(np.float64)
     subset = np.asarray(groups, dtype=np.str_)
     usages = USAGES if np.isin(subset, USAGES).any() else ()
-    scores: dict[str, float | None] = {}
+    measures: dict[str, Measure] = {}
     for metric, values in ((MAIN_SCORE, precision), ("accuracy", correct)):
-        scores[metric] = _mean(values)
-        scores |= {f"{metric}/{usage}": _mean(values[subset == usage]) for usage in usages}
-        scores |= {f"{metric}/{name}": _mean(values[classes == index]) for index, name in enumerate(CLASSES)}
-    return scores
+        parts = {usage: subset == usage for usage in usages}
+        parts |= {name: classes == index for index, name in enumerate(CLASSES)}
+        measures[metric] = share(values)
+        measures |= {f"{metric}/{name}": among(rows, share(values[rows])) for name, rows in parts.items()}
+    return measures
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """MAP@3 and accuracy, in all, per part of the test set, and per class."""
-    target, ranked = found.target.argmax(1), top_k(found.probabilities, GUESSES)
-    return lambda rows: tagging_scores(target[rows], ranked[rows], found.group[rows])
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float | None:
-    return float(values.mean()) if values.size else None
+    return tagging_measures(found.target.argmax(1), top_k(found.probabilities, GUESSES), found.group)
 
 
 def _class_name(label: str, where: object) -> str:

@@ -33,4 +33,5 @@ TASK = Task(
     "(SONYC-UST): a multilabel dataset from an urban acoustic sensor network, DCASE 2019 Workshop",
     url="https://dcase.community/challenge2019/task-urban-sound-tagging",
     folder=Path(__file__).parent,
+    cluster="sensor",
 )

@@ -17,7 +17,9 @@ import yaml
 
 from benchmark.errors import InputError
 from benchmark.metrics import TagGroup, taxonomy_scores
-from benchmark.predictions import Predictions, Rescore
+from benchmark.metrics.measures import Measures
+from benchmark.metrics.urban import taxonomy_measures
+from benchmark.predictions import Predictions
 from benchmark.tabular import Row, columns, new_name, number, probability, read_rows, require_same, write_rows
 
 FOLDER = "SONYC-UST"
@@ -365,7 +367,7 @@ def score(reference: Path, predictions: Path) -> dict[str, float | None]:
     return taxonomy_scores(np.array([truth[name] for name in names]), probabilities, GROUPS)
 
 
-def rescorer(found: Predictions, classes: Sequence[str]) -> Rescore:
+def rescorer(found: Predictions, classes: Sequence[str]) -> Measures:
     """Micro and macro AUPRC and micro F1, coarse and fine; a held-out share of annotators is rounded, half down."""
     target = np.where(np.isnan(found.target), np.nan, found.target > 0.5)
-    return lambda rows: taxonomy_scores(target[rows], found.probabilities[rows], GROUPS)
+    return taxonomy_measures(target, found.probabilities, GROUPS)

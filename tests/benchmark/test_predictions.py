@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.data.inventory import Event
 from benchmark.errors import InputError
+from benchmark.metrics.measures import all_once
 from benchmark.predictions import Predictions, read_predictions
 from benchmark.registry import all_tasks, get_task
 from tasks.sed.official import event_scores
@@ -60,10 +61,10 @@ def test_what_was_not_kept_is_said():
 
 
 @pytest.mark.parametrize("task", all_tasks().values(), ids=lambda task: task.name)
-def test_a_row_that_is_named_twice_counts_like_two_clips(task):
-    """Every task's rules on a table with repeated rows and on one with copies of these clips."""
+def test_a_clip_that_is_drawn_twice_counts_like_two_clips(task):
+    """Every task's rules on several draws at once, and on tables of their own with copies of the drawn clips."""
     generator, classes = np.random.default_rng(0), task.classes_of(next(iter(task.protocols)))
-    rows = np.array([0, 1, 1, 2, 3, 3, 4, 5, 7, 7, 7, 11])
+    draws = [generator.integers(12, size=12) for _ in range(20)]
     target = np.eye(max(2, len(classes)), dtype=np.float32)[generator.integers(2, size=12), : len(classes)]
     events = [
         [Event(onset, onset + 1, classes[onset % len(classes)]) for onset in generator.integers(5, size=3).tolist()]
@@ -78,16 +79,30 @@ def test_a_row_that_is_named_twice_counts_like_two_clips(task):
         events=events[:12],
         reference_events=events[12:],
     )
-    copies = dataclasses.replace(
-        whole,
-        clip_id=np.array([f"copy {n}" for n in range(len(rows))]),
-        **{name: getattr(whole, name)[rows] for name in ("group", "target", "probabilities", "decision")},
-        **{name: [getattr(whole, name)[row] for row in rows] for name in ("events", "reference_events")},
+    measures = task.load("rescorer")(whole, classes)
+    times = np.stack([np.bincount(rows, minlength=12) for rows in draws]).astype(float)
+    together = {key: measure(times) for key, measure in measures.items()}
+    for place, rows in enumerate(draws):
+        copies = dataclasses.replace(whole.take(rows), clip_id=np.array([f"copy {n}" for n in range(12)]))
+        alone = all_once(task.load("rescorer")(copies, classes), 12)
+        assert alone.keys() <= together.keys()
+        for key, values in together.items():
+            expected = np.nan if alone.get(key) is None else alone[key]
+            assert values[place] == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True), key
+    assert np.isfinite(together[task.main_score]).any()
+
+
+def test_some_clips_are_taken_with_all_that_is_known_of_them():
+    whole = predictions(
+        cluster=np.array(["here", "here", "there"]),
+        events=[[], [Event(0.1, 1, "Dog")], [Event(2, 3, "Cat")]],
+        conditions={"city": np.array(["Wien", "Rom", "Graz"])},
     )
-    rescorer = task.load("rescorer")
-    scores = rescorer(whole, classes)(rows)
-    assert scores == rescorer(copies, classes)(copies.rows)
-    assert scores[task.main_score] is not None
+    some = whole.take(np.array([2, 0]))
+    assert (some.clip_id.tolist(), some.cluster.tolist()) == (["c", "a"], ["there", "here"])
+    assert (some.events, some.reference_events, some.decision) == ([[Event(2, 3, "Cat")], []], None, None)
+    assert some.conditions["city"].tolist() == ["Graz", "Wien"]
+    np.testing.assert_array_equal(some.target, [[1, 0], [0, 1]])
 
 
 def test_events_are_scored_by_the_official_rules():
@@ -100,6 +115,6 @@ def test_events_are_scored_by_the_official_rules():
         reference_events=list(truth.values()),
     )
     task = get_task("sed")
-    scores, expected = task.load("rescorer")(kept, task.classes)(kept.rows), event_scores(truth, found)
+    scores, expected = all_once(task.load("rescorer")(kept, task.classes), 3), event_scores(truth, found)
     assert {key: scores[key] for key in expected} == expected
     assert scores["event_f1"] == pytest.approx((2 / 3 + 0) / 2)  # dogs: one of two found; cats: none

@@ -7,6 +7,7 @@ from helpers import make_record, read_records
 
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.records import (
+    MIGRATIONS,
     Identity,
     RunFolder,
     find_run,
@@ -51,7 +52,10 @@ def test_two_runs_in_one_second_get_two_folders(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 99}, "schema 99"),
+        ({"schema": 99}, "schema 99[^$]*update: a newer version"),
+        ({"schema": -1}, "schema -1[^$]*repeat the run"),
+        ({"schema": "1"}, "its schema is '1'"),
+        ({"schema": None}, "its schema is None"),
         ({"scores": {"auc": "high"}}, "finite numbers or null"),
         ({"surprise": 1}, r"unknown \['surprise'\]"),
     ],
@@ -63,6 +67,29 @@ def test_a_wrong_record_is_refused_by_name(tmp_path, change, message):
     with pytest.raises(InputError, match=message) as error:
         read_record(path)
     assert str(path) in str(error.value)
+
+
+def test_a_record_of_an_older_schema_is_brought_to_this_one(tmp_path, monkeypatch):
+    """Made up: schema 0 called the seed `random_state`, and schema -1 had one number of seconds."""
+    path = finished(tmp_path).path / "record.json"
+    expected = read_record(path)
+    old = json.loads(path.read_text()) | {"schema": -1, "seconds": 12.0, "random_state": expected.seed}
+    del old["seed"]
+    write_json(path, old)
+    with pytest.raises(InputError, match="schema -1"):
+        read_record(path)
+
+    def name_the_seed(content):
+        return {name: value for name, value in content.items() if name != "random_state"} | {
+            "seed": content["random_state"]
+        }
+
+    monkeypatch.setitem(MIGRATIONS, -1, lambda content: content | {"seconds": {"train": content["seconds"]}})
+    monkeypatch.setitem(MIGRATIONS, 0, name_the_seed)
+    assert read_record(path) == dataclasses.replace(expected, seconds={"train": 12.0})
+    write_json(path, {name: value for name, value in old.items() if name != "random_state"})
+    with pytest.raises(InputError, match="not a whole run record of schema 0: KeyError"):
+        read_record(path)
 
 
 def test_half_a_record_is_refused(tmp_path):

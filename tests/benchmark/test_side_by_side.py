@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_systems as tiny
+from offline_wandb import artifacts_of, read_offline, summary_of
 
 # Its processes import this script anew, and with it the system.
 SCRIPT = """
@@ -125,6 +126,25 @@ def test_a_stopped_run_leaves_no_process_and_goes_on(start, tmp_path, number):
     assert again.returncode == 0, said
     assert only(runs) == folder
     assert json.loads((folder / "record.json").read_text())["steps"] == 8 * 60
+
+
+@pytest.mark.slow
+def test_trainings_side_by_side_are_one_run_on_wandb(start, tmp_path, monkeypatch):
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
+    process = start("logged", "--devices", "2", "--logger", "wandb")
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
+    folder = only(tmp_path / "logged")
+    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+    found = read_offline(path)
+    record = json.loads((folder / "record.json").read_text())
+    assert summary_of(found)["score/bad/auc"] == pytest.approx(record["scores"]["auc"], abs=1e-6)
+    (artifact,) = artifacts_of(found)
+    kept = json.loads((folder / "kept.json").read_text()).values()
+    weights = {"kept.json", "fusion.npz", *(f"artifacts/{name}" for name in kept)}
+    assert {entry.path for entry in artifact.manifest.contents} == {"record.json", "config.yaml", *weights}
 
 
 @pytest.mark.slow

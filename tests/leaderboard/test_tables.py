@@ -1,81 +1,40 @@
-import dataclasses
-import json
-import re
+"""Documents of a task: what stands in their tables, and what does not."""
 
 import pytest
-from helpers import make_record
+from pages import BAD, LODO, published, put, put_folds, tables
 
-import leaderboard.__main__ as command_line
-from benchmark.published import PublishedRow
-from benchmark.records import write_json
+from benchmark.metrics.bootstrap import Estimate
 from benchmark.registry import get_task
-from leaderboard import load_runs
-from leaderboard.markdown import escape, markdown_table
+from leaderboard import boards, load_runs
+from leaderboard.boards import make_board
+from leaderboard.statistics import Difference, RowStatistics
 from leaderboard.tables import render
 
-LODO = "leave-one-dataset-out"
-BAD = dataclasses.replace(
-    get_task("bad"),
-    protocols={LODO: ("ff1010bird", "warblrb10k", "BirdVox-DCASE-20k"), "random-3-fold": ("1", "2", "3")},
-)
 
-
-def put(root, **changes):
-    record = make_record(**changes)
-    path = root / record.task / record.system / record.id / "record.json"
-    write_json(path, dataclasses.asdict(record))
-    return path
-
-
-def put_folds(root, values, seed=0, **changes):
-    for fold, value in values.items():
-        scores = value if isinstance(value, dict) else {"auc": value}
-        group = changes.get("group", "abc")
-        put(root, **({"id": f"{group}-{fold}-s{seed}", "fold": fold, "seed": seed, "scores": scores} | changes))
-
-
-def page(root, published=()):
+def page(root, rows=(), task=BAD):
     runs, left_out = load_runs(root, "*/*/*/record.json")
     assert left_out == []
-    return render(BAD, runs, published, local=True)
+    return render(make_board(task, runs, rows), local=True)
 
 
-def tables(text):
-    """Heading to its tables, each a list of rows as dicts."""
-    found, heading = {}, ""
-    for block in text.split("\n\n"):
-        if block.startswith("#"):
-            heading = block.lstrip("# ")
-        elif block.startswith("| "):
-            header, _, *rows = [
-                [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()
-            ]
-            found.setdefault(heading, []).append([dict(zip(header, row, strict=True)) for row in rows])
-    return found
+def row_of(text):
+    """The cells of the only result, of all tables that it is in."""
+    (heading,) = (name for name in tables(text) if not name.startswith("Published"))
+    return {column: cell for rows in tables(text)[heading] for row in rows for column, cell in row.items()}
 
 
 def score_row(root):
-    (heading,) = (name for name in tables(page(root)) if not name.startswith("Published"))
-    (row,) = tables(page(root))[heading][0]
-    return row
+    return row_of(page(root))
 
 
-def published(**changes):
-    fields = {
-        "system": "cnn8",
-        "role": "entry",
-        "metric": "auc",
-        "class_name": "",
-        "value": 0.854,
-        "printed": "0.854",
-        "std": None,
-        "split": "development",
-        "protocol": LODO,
-        "selection": "none",
-        "source": "A paper",
-        "table": "Table 4",
-    }
-    return PublishedRow(**(fields | changes))
+@pytest.fixture
+def statistics(monkeypatch):
+    """A function that sets what is computed of the rows of every table."""
+
+    def set_statistics(*rows):
+        monkeypatch.setattr(boards, "table_statistics", lambda task, results: list(rows))
+
+    return set_statistics
 
 
 def test_mean_over_folds_then_mean_and_sample_deviation_over_seeds(tmp_path):
@@ -123,7 +82,7 @@ def test_costs(tmp_path):
             changes = {"steps": 100 + seed, "commit": f"{seed}abc+", "created": f"2026-01-0{seed + 1}T00:00:00+00:00"}
             name = f"{fold}-{seed}"
             put(tmp_path, id=name, fold=fold, seed=seed, seconds={"train": train}, coverage=0.99, **changes)
-    (row,) = tables(page(tmp_path))["full, random-3-fold"][1]
+    row = score_row(tmp_path)
     assert row["train"] == "60 s"  # three folds: 30 s and 90 s
     assert (row["parameters"], row["MACs"], row["steps"]) == ("4,686,657", "2.5 M", "100 to 101")
     assert (row["device"], row["precision"], row["coverage"]) == ("cpu (2 threads)", "32-true", "0.99")
@@ -211,6 +170,117 @@ def test_a_mean_over_fewer_folds_says_so(tmp_path):
     assert "auc is undefined in fold 2" in page(tmp_path)
 
 
+def test_intervals_ranks_and_differences_have_cells(tmp_path, statistics):
+    put_folds(tmp_path, dict.fromkeys("123", 0.7), system="cnn8", group="a")
+    put_folds(tmp_path, dict.fromkeys("123", 0.6), system="bulbul", group="b")
+    put_folds(tmp_path, dict.fromkeys("123", 0.5), system="cnn4", group="c")
+    difference = Difference(Estimate(0.1, -0.02, 0.22), 0.06, 0.12)
+    statistics(
+        RowStatistics(Estimate(0.7, 0.6504, 0.7496), "clips only", difference, (1, 2), ""),
+        RowStatistics(Estimate(0.6, 0.55, 0.65), "clips and seeds", None, (2, 2), ""),
+        RowStatistics(None, "", None, None, "no interval: <predictions> are missing"),
+    )
+    better, baseline, old = tables(page(tmp_path))["full, random-3-fold"][0]
+    assert (better["#"], better["95 % interval"], better["resampled"]) == ("1 (1-2)", "0.650 to 0.750", "clips only")
+    assert (better["to official baseline"], better["p (Holm)"]) == ("+0.100 (-0.020 to +0.220)", "0.120")
+    assert baseline["system"] == "bulbul (official baseline)"
+    assert (baseline["#"], baseline["resampled"]) == ("2 (2)", "clips and seeds")
+    assert (baseline["to official baseline"], baseline["p (Holm)"]) == ("-", "-")
+    assert (old["#"], old["auc"], old["95 % interval"], old["resampled"]) == ("3", "0.500", "-", "-")
+    assert "3. cnn4, group c; no interval: &lt;predictions&gt; are missing" in page(tmp_path)
+
+
+def test_without_a_baseline_or_published_figures_there_are_no_columns_for_them(tmp_path):
+    put_folds(tmp_path, dict.fromkeys("123", 0.7))
+    assert not {"to official baseline", "p (Holm)", "to published", "published"} & score_row(tmp_path).keys()
+
+
+def put_lodo(root, **changes):
+    for fold in BAD.protocols[LODO]:
+        put(root, **{"id": fold, "protocol": LODO, "fold": fold, "scores": {"auc": 0.9}} | changes)
+
+
+def test_the_published_score_of_the_same_system_stands_beside_a_run(tmp_path):
+    put_lodo(tmp_path)
+    rows = [
+        published(system="other", source="Another paper"),
+        published(value=0.999, protocol="random-3-fold"),
+        published(value=0.998, class_name="bird"),
+        published(value=0.997, metric="accuracy"),
+        published(value=0.95, printed="95.0", selection="test"),
+        published(),
+    ]
+    row = row_of(page(tmp_path, rows))
+    assert (row["to published"], row["published"]) == ("+0.046", "0.854 (S2, Table 4)")  # 0.9 - 0.854
+    row = row_of(page(tmp_path, rows[:-1]))
+    assert (row["to published"], row["published"]) == ("-0.050", "0.950 (S2, Table 4, selected)")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"variant": "partial:0.9900"},
+        {"variant": "mini"},
+        {"variant": "custom:fedcba"},
+        {"scale": 0.5},
+        {"overrides": ["--trainer.max_steps", "2"]},
+        {"system": "cnn4"},
+    ],
+)
+def test_other_work_is_not_held_against_a_published_score(tmp_path, changes):
+    put_lodo(tmp_path, **changes)
+    assert "to published" not in row_of(page(tmp_path, [published()]))
+
+
+def test_incomplete_or_ambiguous_results_are_not_held_against_a_published_score(tmp_path):
+    put(tmp_path, protocol=LODO, fold="warblrb10k", scores={"auc": 0.9})
+    assert "to published" not in row_of(page(tmp_path, [published()]))
+    put_lodo(tmp_path)
+    assert "to published" in row_of(page(tmp_path, [published()]))
+    assert "to published" not in row_of(page(tmp_path, [published(), published(split="evaluation", value=0.8)]))
+
+
+def test_scores_of_classes_are_means_over_folds_then_seeds(tmp_path):
+    esc, folds = get_task("esc"), "12345"
+    for system, seed, right in [("a", 0, [1, 1, 1, 1, 0]), ("a", 1, [1, 1, 0, 0, 0]), ("b", 0, [1, 1, 1, 0, 0])]:
+        for fold, value in zip(folds, right, strict=True):
+            scores = {"accuracy": 0.5 if system == "a" else 0.4, "accuracy/Rain": value, "accuracy/Rooster": 0.25}
+            name = f"{system}{seed}{fold}"
+            put(tmp_path, id=name, task="esc", protocol="esc10-5-fold", system=system, group=system, fold=fold,
+                seed=seed, scores=scores)  # fmt: skip
+    rain, rooster = tables(page(tmp_path, task=esc))["full, esc10-5-fold"][2]
+    # a: 0.8 and 0.4, mean 0.6, deviation sqrt(2 * 0.2 ** 2); b: 0.6.
+    assert rain == {"class": "Rain", "1 a": "**0.600 ± 0.283**", "2 b": "**0.600**"}
+    assert rooster == {"class": "Rooster", "1 a": "**0.250 ± 0.000**", "2 b": "**0.250**"}
+
+
+def test_systems_go_down_where_there_are_more_of_them_than_classes(tmp_path):
+    esc = get_task("esc")
+    for number, value in enumerate((0.5, 0.75)):
+        for fold in "12345":
+            put(tmp_path, id=f"{number}{fold}", task="esc", protocol="esc10-5-fold", group=str(number), fold=fold,
+                scores={"accuracy": 0.5, "accuracy/Rain": value})  # fmt: skip
+    rows = tables(page(tmp_path, task=esc))["full, esc10-5-fold"][2]
+    assert rows == [{"system": "1 cnn8", "Rain": "0.500"}, {"system": "2 cnn8", "Rain": "**0.750**"}]
+
+
+def test_the_name_of_a_system_cannot_break_the_tables(tmp_path):
+    for fold in "12345":
+        put(tmp_path, id=fold, task="esc", protocol="esc10-5-fold", fold=fold, system="a|b\n<i>",
+            scores={"accuracy": 0.5, "accuracy/Rain": 0.5})  # fmt: skip
+    ranking, folds, classes, cost = tables(page(tmp_path, task=get_task("esc")))["full, esc10-5-fold"]
+    assert {rows[0]["system"] for rows in (ranking, folds, cost)} == {r"a\|b &lt;i&gt;"}
+    assert classes == [{"class": "Rain", r"1 a\|b &lt;i&gt;": "0.500"}]
+
+
+def test_numbered_classes_have_their_names(tmp_path):
+    scores = {"coarse/micro_auprc": 0.5, "coarse/auprc/1": 0.25, "coarse/auprc/8": None, "fine/auprc/2": 0.75}
+    put(tmp_path, task="ust", protocol="validate", fold="validate", scores=scores)
+    engine, dog = tables(page(tmp_path, task=get_task("ust")))["full, validate"][1]
+    assert engine == {"class": "1_engine", "1 cnn8": "0.250"}
+    assert dog == {"class": "8_dog", "1 cnn8": "undefined"}
+
+
 def test_text_from_records_cannot_break_the_page(tmp_path):
     nasty = "a|b\n# c<img src=x> `d` [e](f) \ud800"
     for name in ("group", "device", "commit", "precision", "dataset_fingerprint", "created"):
@@ -220,165 +290,3 @@ def test_text_from_records_cannot_break_the_page(tmp_path):
     assert "\n# c" not in text and "](f)" not in text.replace(r"\](f)", "")
     text.encode()
     assert tables(text)
-
-
-def test_escape():
-    assert escape("a|b\r\n<i>&*") == r"a\|b &lt;i&gt;&amp;\*"
-
-
-def test_markdown_columns_line_up():
-    header, rule, row, empty = markdown_table([{"system": "cnn8", "auc": "0.854"}])
-    assert (header, rule, row, empty) == ("| system |   auc |", "| ------ | ----: |", "| cnn8   | 0.854 |", "")
-
-
-def test_published_rows_keep_printed_digits_and_stand_apart():
-    rows = [
-        published(system="low", value=0.7, printed="70.0%"),
-        published(system="high", role="winner", value=0.953, printed="95.3", std=0.012),
-        published(system="high", role="winner", metric="auc/ff1010bird", value=0.9, printed="0.90", std=None),
-        published(system="chosen", selection="test"),
-        published(system="by class", class_name="bird"),
-        published(system="other", role="baseline", protocol="challenge"),
-    ]
-    found = tables(render(BAD, [], rows, local=False))
-    assert list(found) == [
-        f"Published, {LODO}",
-        f"Published, {LODO}: by class",
-        f"Published, {LODO}: selected on the scored data",
-        "Published, challenge",
-    ]
-    high, low = found[f"Published, {LODO}"][0]
-    assert high == {
-        "system": "high (winner)", "auc": "0.953 ± 0.012", "auc/ff1010bird": "0.90",
-        "split": "development", "selection": "none", "source": "S1", "table": "Table 4",
-    }  # fmt: skip
-    assert (low["auc"], low["auc/ff1010bird"]) == ("0.700", "-")
-    assert found[f"Published, {LODO}: by class"][0][0]["class"] == "bird"
-    assert found["Published, challenge"][0][0]["system"] == "other (official baseline)"
-
-
-def test_two_numbers_for_the_same_place_are_both_shown():
-    found = tables(
-        render(BAD, [], [published(value=0.1, printed="0.1"), published(value=0.2, printed="0.2")], local=False)
-    )
-    assert [row["auc"] for row in found[f"Published, {LODO}"][0]] == ["0.2", "0.1"]
-
-
-@pytest.fixture
-def folders(tmp_path, monkeypatch):
-    """Records, tables and runs of the command line, in folders of this test."""
-    monkeypatch.setenv("DCASE_BENCH_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(command_line, "RECORDS", tmp_path / "records")
-    return tmp_path
-
-
-def write(folders):
-    return command_line.main(["--out", str(folders / "out")])
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*")}
-
-
-def test_without_runs_there_are_published_rows_and_the_first_command(folders, capsys):
-    assert write(folders) == 0
-    out = capsys.readouterr().out
-    assert "make bench TASK=" in out and str(folders / "out" / "bad.md") in out
-    text = (folders / "out" / "bad.md").read_text()
-    assert "make bench TASK=bad DATA=full" in text and "## Published scores" in text
-    assert not (folders / "runs").exists()
-
-
-def test_local_runs_never_enter_the_committed_table(folders):
-    put_folds(folders / "runs", dict.fromkeys("123", 0.5), system="mine")
-    (folders / "records").mkdir()
-    write_json(folders / "records" / "r.json", dataclasses.asdict(make_record(system="committed")))
-    assert write(folders) == 0
-    committed, local = (
-        (folders / "out" / "bad.md").read_text(),
-        (folders / "runs" / "leaderboard" / "bad.md").read_text(),
-    )
-    assert "mine" not in committed and "`leaderboard/records/r.json`" in committed
-    assert "mine" in local and "committed" not in tables(local)["full, random-3-fold"][0][0].values()
-    assert "## Published scores" in local
-
-
-def test_the_same_input_gives_the_same_bytes(folders):
-    put_folds(folders / "runs", dict.fromkeys("123", 0.5))
-    put_folds(folders / "runs", dict.fromkeys("123", 0.5), group="other")
-    write(folders)
-    before = contents(folders / "out"), contents(folders / "runs" / "leaderboard")
-    write(folders)
-    assert (contents(folders / "out"), contents(folders / "runs" / "leaderboard")) == before
-
-
-def test_a_page_does_not_outlive_its_runs(folders):
-    path = put(folders / "runs")
-    write(folders)
-    path.unlink()
-    assert write(folders) == 0
-    assert "No finished run yet" in (folders / "runs" / "leaderboard" / "bad.md").read_text()
-
-
-BROKEN = {
-    "half a file": lambda record: json.dumps(record)[:100],
-    "another schema": lambda record: json.dumps(record | {"schema": 2}),
-    "a text for a number": lambda record: json.dumps(record | {"parameters": "many"}),
-    "null for a text": lambda record: json.dumps(record | {"device": None}),
-    "seconds that are no numbers": lambda record: json.dumps(record | {"seconds": {"train": "long"}}),
-    "a negative score": lambda record: json.dumps(
-        record | {"scores": {"auc": 0.5, "auc/x": -1, "auc/harmonic_mean": 1}}
-    ),
-    "a number beyond floats": lambda record: json.dumps(record | {"macs": 10**400, "scores": {"auc": 1e308}}),
-    "not a number": lambda record: json.dumps(record | {"coverage": float("nan")}),
-    "an unknown task": lambda record: json.dumps(record | {"task": "fishing"}),
-    "an unknown fold": lambda record: json.dumps(record | {"fold": "7"}),
-    "deep nesting": lambda record: "[" * 100_000,
-    "not utf-8": lambda record: "\udcff",
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_record_is_named_and_left_out(folders, capsys, kind):
-    put(folders / "runs", id="good")
-    path = folders / "runs" / "bad" / "cnn8" / "broken" / "record.json"
-    path.parent.mkdir()
-    text = BROKEN[kind](dataclasses.asdict(make_record(id="broken", seed=1)))
-    path.write_bytes(text.encode(errors="surrogateescape"))
-    assert write(folders) == 0
-    (warning,) = capsys.readouterr().err.splitlines()
-    assert warning.startswith(f"warning: {path} was left out: ") and len(warning) > len(
-        f"warning: {path} was left out: "
-    )
-    local = (folders / "runs" / "leaderboard" / "bad.md").read_text()
-    assert "good/record.json" in local and "broken/record.json" not in local
-
-
-def test_a_second_record_of_the_same_id_is_named_and_left_out(folders, capsys):
-    put(folders / "runs", id="one")
-    copy = folders / "runs" / "bad" / "cnn8" / "two" / "record.json"
-    write_json(copy, dataclasses.asdict(make_record(id="one", seed=5)))
-    assert write(folders) == 0
-    assert (
-        capsys.readouterr().err
-        == f"warning: {copy} was left out: task, system and id are those of bad/cnn8/one/record.json\n"
-    )
-
-
-def test_exit_codes(folders, capsys, monkeypatch):
-    assert command_line.main(["--help"]) == 0
-    assert command_line.main(["--nonsense"]) == 2
-    (folders / "file").write_text("")
-    capsys.readouterr()
-    assert command_line.main(["--out", str(folders / "file")]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith("error: cannot write") and "Traceback" not in err
-    monkeypatch.setattr(command_line, "render", lambda *args, **kwargs: 1 / 0)
-    assert write(folders) == 1
-    assert "Traceback" not in (err := capsys.readouterr().err) and "ZeroDivisionError" in err
-    monkeypatch.setattr(command_line, "render", interrupt)
-    assert write(folders) == 3
-
-
-def interrupt(*args, **kwargs):
-    raise KeyboardInterrupt

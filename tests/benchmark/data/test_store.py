@@ -7,8 +7,8 @@ import pytest
 from store_clips import RATE, assert_holds, build, content, make_clips, write_clip
 
 from benchmark.data.audio import load_clip, to_int16
-from benchmark.data.store import WaveformStore, build_store, store_folder
-from benchmark.data.store_index import Clip
+from benchmark.data.store import WaveformStore, build_store
+from benchmark.data.store_index import Clip, store_folder
 from benchmark.errors import InputError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from store_clips import RATE, assert_holds, build, make_clips, signal_of, write_clip
 
-from benchmark.data.store import WaveformStore, store_folder
-from benchmark.data.store_index import Clip
+from benchmark.data.store import WaveformStore
+from benchmark.data.store_index import Clip, store_folder
 from benchmark.errors import InputError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.errors import InputError
-from benchmark.metrics.urban import TagGroup, taxonomy_scores
+from benchmark.metrics.urban import TagGroup, taxonomy_measures, taxonomy_scores
 
 nan = float("nan")
 
@@ -110,6 +110,22 @@ def test_equals_the_literal_rules(seed):
     assert taxonomy_scores(target, probability, groups) == pytest.approx(
         literal_scores(target, probability, groups), abs=1e-12
     )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_draws_have_the_thresholds_of_the_clips_that_are_drawn(seed):
+    rng = np.random.default_rng(seed)
+    groups, tags = random_taxonomy(rng)
+    target = (rng.random((12, tags)) < 0.3).astype(float)
+    target[rng.random((12, tags)) < 0.1] = nan
+    probability = rng.integers(0, 31, (12, tags)) / 30
+    drawn = [rng.integers(12, size=12) for _ in range(6)]
+    draws = np.stack([np.bincount(rows, minlength=12) for rows in drawn]).astype(float)
+    together = {key: measure(draws) for key, measure in taxonomy_measures(target, probability, groups).items()}
+    for place, rows in enumerate(drawn):
+        expected = literal_scores(target[rows], probability[rows], groups)
+        found = {key: None if np.isnan(values[place]) else values[place] for key, values in together.items()}
+        assert found == pytest.approx(expected, abs=1e-12)
 
 
 def fine(truth, guess, key="fine/auprc/a"):

@@ -19,8 +19,8 @@ from verification import (
     write_audio,
 )
 
-from benchmark.data.store import build_store, store_folder
-from benchmark.data.store_index import Clip
+from benchmark.data.store import build_store
+from benchmark.data.store_index import Clip, store_folder
 from benchmark.plan import write_mini
 from benchmark.registry import get_task
 from benchmark.verify import (

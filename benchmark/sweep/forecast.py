@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from benchmark.data.store import outstanding, store_folder
+from benchmark.data.store import outstanding
+from benchmark.data.store_index import store_folder
 from benchmark.data.store_index import Clip
 from benchmark.estimate import estimate
 from benchmark.paths import cache_root, runs_root

@@ -21,9 +21,23 @@ RESUME ?= auto
 MODEL ?=
 REGISTRY ?=
 ARGS ?=
+TASKS ?=
+SYSTEMS ?=
+FOLDS ?=
+SEEDS ?= 0
+LAUNCHER ?= local
+JOBS ?=
+RETRIES ?= 1
+DRY_RUN ?=
+PARTITION ?=
+HOURS ?=
+GPUS ?=
+MEMORY ?=
+CPUS ?=
+SLURM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench data test test-all lint leaderboard site dashboard submit perf clean
+.PHONY: help setup bench sweep data test test-all lint leaderboard site dashboard submit perf clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F ':.*?## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +62,15 @@ bench: setup  ## train and score: TASK=bad or TASK=all [SYSTEM DATA PROTOCOL FOL
 	@test -n "$(TASK)" || { echo "error: say which task, e.g. make bench TASK=bad (or TASK=all)" >&2; exit 2; }
 	@$(PY) -m benchmark run --task "$(TASK)" --system "$(SYSTEM)" --data "$(DATA)" --protocol "$(PROTOCOL)" --fold "$(FOLD)" \
 		--seed "$(SEED)" --devices "$(DEVICES)" --nodes "$(NODES)" --logger "$(LOGGER)" --resume "$(RESUME)" \
+		$(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+sweep: setup  ## many runs: TASKS=bad,esc or all [SYSTEMS FOLDS SEEDS=0-4 JOBS DRY_RUN=1 LAUNCHER=local|slurm …: docs/cluster.md]
+	@test -n "$(TASKS)" || { echo "error: say which tasks, e.g. make sweep TASKS=bad,esc (or TASKS=all)" >&2; exit 2; }
+	@$(PY) -m benchmark sweep --tasks "$(TASKS)" --systems "$(SYSTEMS)" --folds "$(FOLDS)" --seeds "$(SEEDS)" \
+		--launcher "$(LAUNCHER)" $(if $(JOBS),--jobs "$(JOBS)") --retries "$(RETRIES)" $(if $(DRY_RUN),--dry-run) \
+		$(if $(PARTITION),--partition "$(PARTITION)") $(if $(HOURS),--hours "$(HOURS)") $(if $(GPUS),--gpus "$(GPUS)") \
+		$(if $(MEMORY),--memory "$(MEMORY)") $(if $(CPUS),--cpus "$(CPUS)") $(foreach pair,$(SLURM),--slurm "$(pair)") \
+		--data "$(DATA)" --protocol "$(PROTOCOL)" --devices "$(DEVICES)" --logger "$(LOGGER)" \
 		$(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
 DATA_OPTIONS = --protocol "$(PROTOCOL)" $(if $(filter-out auto full,$(DATA)),--data "$(DATA)")

@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmark {run,score,predict,report,list,data}`.
+"""The command line: `python -m benchmark {run,sweep,score,predict,report,list,data}`.
 
 `score` and `list` start without torch. Exit codes: 0 done; 1 the work failed; 2 the command or its input was wrong;
 3 interrupted, can be resumed.
@@ -8,7 +8,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from benchmark.predict_command import EPILOG as PREDICT_EPILOG
 from benchmark.predict_command import add_predict_options, predict
 from benchmark.registry import Task, all_tasks, get_task
 from benchmark.suggest import did_you_mean
+from benchmark.sweep.options import EPILOG as SWEEP_EPILOG
+from benchmark.sweep.options import add_sweep_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,12 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     try:
         arguments, further = parser.parse_known_args(words)
-        if further and arguments.command not in (run, score):
+        if further and arguments.command not in (run, sweep, score):
             parser.error(f"unrecognized arguments: {' '.join(further)}")
     except SystemExit as stop:
         return int(stop.code or 0)
+    if arguments.command in (run, sweep):
+        arguments.overrides = further
     if arguments.command is run:
-        arguments.overrides, arguments.words = further, words
+        arguments.words = words
     elif arguments.command is score:
         arguments.further = further
     return exit_code(lambda: arguments.command(arguments), arguments.debug)
@@ -76,6 +79,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_run_options(command("run", run, "Train and score a system.", RUN_EPILOG))
 
+    sub = command("sweep", sweep, "Run many systems, folds and seeds, here or on a cluster.", SWEEP_EPILOG)
+    add_sweep_options(sub)
+    _add_settings(sub)
+
     sub = command("score", score, "Score predictions in the task's official file format.", SCORE_EPILOG)
     sub.add_argument("task", help="task name")
     sub.add_argument("--reference", type=Path, required=True, metavar="FILE", help="official reference file")
@@ -103,6 +110,19 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--task", required=True, help="task name, or `all`")
     sub.add_argument("--system", default="", help="recipe (default: the task's)")
+    sub.add_argument("--fold", default="", help="one fold or `all` (default: all; on mini the first)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--nodes", type=int, default=1, help="machines")
+    sub.add_argument(
+        "--resume", default="auto", metavar="auto|no|RUN", help="continue an interrupted run (default: auto)"
+    )
+    _add_settings(sub)
+    sub.add_argument("--dry-run", action="store_true", help="print the trainings and an estimate of the time, and stop")
+    sub.add_argument("--print_config", action="store_true", help="print the complete recipe and stop")
+
+
+def _add_settings(sub: argparse.ArgumentParser) -> None:
+    """What can be said of one run and of all runs of a sweep."""
     sub.add_argument(
         "--data",
         default="auto",
@@ -110,20 +130,14 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
         help="auto: the official data if complete, else the synthetic mini variant",
     )
     sub.add_argument("--protocol", default="", help="split (default: the task's first)")
-    sub.add_argument("--fold", default="", help="one fold or `all` (default: all; on mini the first)")
-    sub.add_argument("--seed", type=int, default=0)
     sub.add_argument(
         "--devices",
         type=int,
         default=1,
         help="on each machine; they share the batches of a training or, in a system of several, the trainings",
     )
-    sub.add_argument("--nodes", type=int, default=1, help="machines")
     sub.add_argument(
         "--logger", choices=("csv", "wandb", "tensorboard"), default="csv", help="where metrics go beside metrics.csv"
-    )
-    sub.add_argument(
-        "--resume", default="auto", metavar="auto|no|RUN", help="continue an interrupted run (default: auto)"
     )
     sub.add_argument("--model", metavar="pkg.Class", help="your own torch module in place of the recipe's backbone")
     sub.add_argument(
@@ -134,8 +148,6 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--scale", type=float, default=1.0, metavar="SHARE", help="do a share of all steps, folds and turns, to try it"
     )
-    sub.add_argument("--dry-run", action="store_true", help="print the trainings and an estimate of the time, and stop")
-    sub.add_argument("--print_config", action="store_true", help="print the complete recipe and stop")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -144,18 +156,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     from benchmark.estimate import print_plan
     from benchmark.launch import start_processes
-    from benchmark.plan import RunOptions, make_plan
-    from benchmark.recipe import Recipe
+    from benchmark.plan import RunOptions, check_overrides, make_plan
     from benchmark.runner import quiet, repeats_stopped
     from benchmark.summary import print_cross_task
 
     quiet()
-    recipe_keys = {field.name for field in fields(Recipe)}
-    for word in arguments.overrides:
-        name = word.removeprefix("--").split("=")[0].split(".")[0]
-        if word.startswith("--") and name not in recipe_keys:
-            known = recipe_keys | {field.name for field in fields(RunOptions)}
-            raise InputError(f"unknown option {word!r}", "command line", did_you_mean(name, known))
+    check_overrides(arguments.overrides)
     ours = ("command", "debug", "print_config", "dry_run", "task", "words")
     options = {k: v for k, v in vars(arguments).items() if k not in ours}
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -204,6 +210,13 @@ def run(arguments: argparse.Namespace) -> None:
     if failed:
         what = f"{len(failed)} of {len(all_tasks())} tasks failed: {', '.join(failed)}"
         raise (BenchmarkError if plans else InputError)(what, remedy="what was wrong stands above")
+
+
+def sweep(arguments: argparse.Namespace) -> None:
+    """`sweep`."""
+    from benchmark.sweep.command import run_sweep
+
+    run_sweep(arguments)
 
 
 def _run_plan(console: "Console", plan: "Plan", repeats: bool, brief: bool) -> "list[RunRecord]":

@@ -26,32 +26,35 @@ class Effort(NamedTuple):
         number: How many.
         steps: Optimiser steps of each.
         seconds: Estimated time of each, in training steps alone.
+        weights: Bytes of its network's weights.
     """
 
     training: Training
     number: int
     steps: int
     seconds: float
+    weights: int
 
 
 def estimate(plan: Plan) -> list[Effort]:
     """The trainings of one fold, those of one turn and member together."""
     efforts = []
-    timed: dict[str, float] = {}
+    timed: dict[str, tuple[float, int]] = {}
     for _, group in groupby(plan.config.trainings(), key=lambda training: (training.turn, training.member)):
         trainings = list(group)
         settings = trainings[0].config.as_dict()
         name = f"{trainings[0].stage.name}.{trainings[0].member}"
         if name not in timed:
-            timed[name] = _seconds_per_clip(plan, trainings[0])
+            timed[name] = _try_out(plan, trainings[0])
         steps = settings["trainer"]["max_steps"]
-        seconds = steps * settings["data"]["batch_size"] * timed[name]
-        efforts.append(Effort(trainings[0], len(trainings), steps, seconds))
+        per_clip, weights = timed[name]
+        seconds = steps * settings["data"]["batch_size"] * per_clip
+        efforts.append(Effort(trainings[0], len(trainings), steps, seconds, weights))
     return efforts
 
 
-def _seconds_per_clip(plan: Plan, training: Training) -> float:
-    """Forward, backward and update on silence, the second time."""
+def _try_out(plan: Plan, training: Training) -> tuple[float, int]:
+    """Seconds a clip of forward, backward and update on silence, the second time; and bytes of the weights."""
     device = default_device()
     with random_weights_allowed():
         module: TaskModule = plan.task.load("module")(training.config.build(), plan.task.classes_of(plan.protocol))
@@ -74,7 +77,7 @@ def _seconds_per_clip(plan: Plan, training: Training) -> float:
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - began
-    return seconds / CLIPS
+    return seconds / CLIPS, sum(tensor.nbytes for tensor in module.state_dict().values())
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -83,7 +86,7 @@ def print_plan(console: Console, plan: Plan) -> None:
     table = Table(
         "stage", "member", "trainings", "steps each", "labels", "starts from", "about, in all", box=box.SIMPLE_HEAD
     )
-    for training, number, steps, seconds in efforts:
+    for training, number, steps, seconds, _ in efforts:
         source = training.labels["class_path"].rpartition(".")[2] if training.labels else "given"
         cells = (training.turn or "-", training.member or "-", str(number), f"{steps:,}", source)
         table.add_row(*cells, training.stage.start or "fresh weights", duration(number * seconds))

@@ -3,7 +3,7 @@
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from benchmark.data.datamodule import Inventory
 from benchmark.devices import check_devices
 from benchmark.errors import InputError
 from benchmark.paths import cache_root, data_root
-from benchmark.recipe import RecipeConfig, fingerprint, load_recipe
+from benchmark.recipe import Recipe, RecipeConfig, fingerprint, load_recipe
 from benchmark.records import Identity
 from benchmark.registry import Task, get_task, protocol_of
 from benchmark.suggest import did_you_mean
@@ -159,6 +159,20 @@ def write_mini(task: Task) -> Path:
         if not folder.is_dir():
             raise records.unwritable(fresh, error) from error
     return folder
+
+
+def check_overrides(words: Sequence[str]) -> None:
+    """Whether the command line's further words are keys of the recipe.
+
+    Raises:
+        InputError: One is not.
+    """
+    keys = {field.name for field in fields(Recipe)}
+    for word in words:
+        name = word.removeprefix("--").split("=")[0].split(".")[0]
+        if word.startswith("--") and name not in keys:
+            known = keys | {field.name for field in fields(RunOptions)}
+            raise InputError(f"unknown option {word!r}", "command line", did_you_mean(name, known))
 
 
 def make_plan(options: RunOptions) -> Plan:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from benchmark.errors import BenchmarkError, InputError
 
@@ -28,6 +28,7 @@ RECORD = "record.json"
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Schema to what makes the content of its records that of the next schema."""
 SILENT_SECONDS = 600  # a run beats every few seconds; another machine's clock and file system may lag
+STANDING_ORDER = {"finished": 0, "running": 1, "stopped": 2}
 RunStatus = Literal["running", "interrupted", "failed", "finished"]
 
 
@@ -278,6 +279,38 @@ def find_run(root: Path, task: str, system: str, identity: Identity, finished: b
             if done if finished else not done and is_stopped(state) and folder.can_resume:
                 return folder
     return None
+
+
+class Standing(NamedTuple):
+    """How a piece of work stands.
+
+    Attributes:
+        status: Whether a run of it is finished, goes on, or was stopped.
+        path: The run's folder.
+        state: What the run said last.
+    """
+
+    status: Literal["finished", "running", "stopped"]
+    path: Path
+    state: dict[str, Any]
+
+
+def standings(root: Path, task: str, system: str) -> dict[Identity, Standing]:
+    """How the work of a system stands: finished if any run of it is, else running if one is, else by its newest run."""
+    found: dict[Identity, Standing] = {}
+    for path in sorted((root / task / system).glob("*/state.json"), reverse=True):
+        try:
+            state = read_json(path)
+        except InputError:
+            if path.exists():
+                raise
+            continue  # the run was deleted meanwhile
+        identity = Identity(*(state.get(field.name) for field in dataclasses.fields(Identity)))  # type: ignore[arg-type]
+        done = (path.parent / "record.json").exists()
+        standing = Standing("finished" if done else "stopped" if is_stopped(state) else "running", path.parent, state)
+        if identity not in found or STANDING_ORDER[standing.status] < STANDING_ORDER[found[identity].status]:
+            found[identity] = standing
+    return found
 
 
 def was_stopped(root: Path, task: str, system: str, identity: Identity) -> bool:

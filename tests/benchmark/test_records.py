@@ -14,6 +14,7 @@ from benchmark.records import (
     find_runs,
     is_stopped,
     read_record,
+    standings,
     was_stopped,
     write_json,
 )
@@ -179,3 +180,24 @@ def test_only_the_same_work_with_a_checkpoint_is_resumed(tmp_path):
     assert find_run(*names, Identity("g", "1", 10), finished=False) is None
     assert find_run(*names, Identity("g", "1", 10), finished=True).path == ten.path
     assert not was_stopped(*names, Identity("g", "1", 10))
+
+
+def test_work_stands_by_what_is_finished_then_by_what_runs_then_by_what_is_newest(tmp_path):
+    first, second, third, fourth = (RunFolder.create(tmp_path, "bad", "cnn8", WORK) for _ in range(4))
+
+    def standing():
+        found = standings(tmp_path, "bad", "cnn8")
+        assert set(found) <= {WORK}
+        return (found[WORK].status, found[WORK].path) if found else None
+
+    assert standing() is None
+    third.write_state("failed", 1, {})
+    second.write_state("failed", 5, {})
+    assert standing() == ("stopped", third.path)
+    second.write_state("running", 6, {})
+    write_json(second.path / "state.json", second.read_state() | {"host": "another"})
+    assert standing() == ("running", second.path)
+    first.write_state("finished", 9, {})
+    first.finish(make_record())
+    fourth.write_state("interrupted", 2, {})
+    assert standing() == ("finished", first.path)

@@ -117,6 +117,7 @@ def _add_run_options(sub: argparse.ArgumentParser) -> None:
         "--resume", default="auto", metavar="auto|no|RUN", help="continue an interrupted run (default: auto)"
     )
     _add_settings(sub)
+    sub.add_argument("--profile", action="store_true", help="say where the time of a step goes, and write a trace")
     sub.add_argument("--dry-run", action="store_true", help="print the trainings and an estimate of the time, and stop")
     sub.add_argument("--print_config", action="store_true", help="print the complete recipe and stop")
 
@@ -246,6 +247,11 @@ def _run_plan(console: "Console", plan: "Plan", repeats: bool, brief: bool) -> "
     print_scores(console, plan.task, finished, brief)
     if not brief:
         print_published(console, plan.task, finished)
+    if plan.options.profile:
+        from benchmark.training.profile import print_profile
+
+        for folder in folders:
+            print_profile(console, folder)
     print_traces(console, folders, finished, None if brief else plan.inventory.examples[0].path)
     return finished
 

@@ -1,5 +1,8 @@
 """Where a run computes, and what records call it."""
 
+import os
+from pathlib import Path
+
 import torch
 
 from benchmark.errors import InputError
@@ -30,3 +33,18 @@ def check_devices(number: int) -> None:
     there = torch.cuda.device_count()
     if there and number > there:
         raise InputError(f"{number} devices asked for, {there} there", "DEVICES", f"take at most {there}")
+
+
+def has_room(device: torch.device, size: int) -> bool:
+    """Whether so many bytes leave half of a device's free memory, or three quarters of the host's, to other things."""
+    if device.type == "cuda":
+        return size < torch.cuda.mem_get_info(device)[0] / 2
+    return size < _host_memory() / 4 / this_process().size
+
+
+def _host_memory() -> int:
+    """Bytes of memory that this machine, or the container around this process, has."""
+    found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    said = limit.read_text().strip() if limit.is_file() else "max"
+    return min(found, int(said)) if said.isdigit() else found

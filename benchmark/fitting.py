@@ -29,6 +29,7 @@ from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper, TellSchedule
 from benchmark.training.module import TaskModule
 from benchmark.training.network import scored_weights
+from benchmark.training.profile import FOLDER, StepProfiler
 
 
 class Trained(NamedTuple):
@@ -45,6 +46,7 @@ class Fitting:
     Attributes:
         seconds: Wall time of `data`, `train` and `eval` so far.
         steps: Optimiser steps of all trainings so far.
+        fast_path: What made the trainings fast, by name.
         trainer: The last training's.
 
     Args:
@@ -59,6 +61,7 @@ class Fitting:
         self.plan, self.fold, self.folder, self.resumed, self.seconds = plan, fold, folder, resumed, seconds
         self.trainer: pl.Trainer | None = None
         self.steps = 0
+        self.fast_path: list[str] = []
 
     def say(self, status: RunStatus = "running", message: str = "") -> None:
         """Say how the run stands, and that it is alive."""
@@ -110,7 +113,8 @@ class Fitting:
         if all(map(is_whole, (scored, *also))) and saved.exists():
             data.setup()
             module.load_scored(scored)
-            self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
+            state = torch.load(saved, weights_only=True, map_location="cpu", mmap=True)
+            self._count(state["global_step"], state["fast_path"])
             self.trainer = self._make_trainer(training, recipe, [], saved, module)
             return Trained(recipe, module, data)
         if labels is not None:
@@ -121,6 +125,7 @@ class Fitting:
             _start_from(start, module, training)
         best = self._best_checkpoints(recipe, training)
         trainer = self.trainer = self._make_trainer(training, recipe, best, saved, module)
+        module.beat = self.say
         resumes = self.resumed and saved.exists()
         with self.timed("train"):
             trainer.fit(
@@ -129,11 +134,16 @@ class Fitting:
                 ckpt_path=saved if resumes else None,
                 weights_only=True if resumes else None,
             )
-        self.steps += trainer.global_step
+        self._count(trainer.global_step, module.fast_path)
         for place, checkpoint in zip(also, best[1:], strict=True):
             self._keep_weights(module, checkpoint, place)
         self._keep_weights(module, best[0] if best else None, scored)
         return Trained(recipe, module, data)
+
+    def _count(self, steps: int, fast_path: Sequence[str]) -> None:
+        """Add a training to what the record says of all."""
+        self.steps += steps
+        self.fast_path += [name for name in fast_path if name not in self.fast_path]
 
     def best_score(self, training: Training, place: int = 0) -> float:
         """The validation score that selected the weights of a finished training; NaN where none did.
@@ -209,6 +219,8 @@ class Fitting:
     ) -> pl.Trainer:
         settings, selection, several = recipe.trainer, recipe.selection, this_process().size > 1
         val_every = min(settings.val_every, settings.max_steps) if best else None
+        # Nothing reads such memory, and filling it takes an eighth of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip()), TellSchedule(), *best]
         if best and selection.patience is not None:
             callbacks.append(Patience(selection))
@@ -226,16 +238,20 @@ class Fitting:
                 devices=self.plan.options.devices if several else 1,
                 num_nodes=self.plan.options.nodes,
                 strategy=DDPStrategy(find_unused_parameters=recipe.adaptation is not None) if several else "auto",
-                sync_batchnorm=several and default_device().type == "cuda",
+                sync_batchnorm=syncs_batchnorm(recipe),
                 logger=self._loggers(training, module.n_parameters),
                 callbacks=callbacks,
+                profiler=StepProfiler(self.folder.path / FOLDER) if self._profiles(training) else None,
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
                 use_distributed_sampler=False,
                 deterministic="warn",
-                log_every_n_steps=min(10, settings.max_steps),
+                log_every_n_steps=max(1, min(50, settings.max_steps // 10)),
             )
+
+    def _profiles(self, training: Training) -> bool:
+        return self.plan.options.profile and training.is_last and is_first()
 
     def about(self, parameters: int) -> dict[str, Any]:
         """The recipe and what the run is called, for dashboards.
@@ -261,6 +277,11 @@ class Fitting:
 
             loggers.append(TensorBoardLogger(self.folder.path, name="", version="tensorboard"))
         return loggers
+
+
+def syncs_batchnorm(recipe: Recipe) -> bool:
+    """Whether the processes of a training share the statistics of their batches."""
+    return recipe.trainer.sync_batchnorm and this_process().size > 1 and default_device().type == "cuda"
 
 
 def save_weights(path: Path, weights: Sequence[Any]) -> None:

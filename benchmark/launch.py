@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import tempfile
+import uuid
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,7 @@ def launch(devices: int, words: Sequence[str]) -> None:
             nproc_per_node=devices,
             rdzv_backend="c10d",
             rdzv_endpoint="127.0.0.1:0",
+            run_id=uuid.uuid4().hex,
             max_restarts=0,
             monitor_interval=0.2,
             logs_specs=DefaultLogsSpecs(logs, redirects=dict.fromkeys(range(1, devices), Std.ALL)),

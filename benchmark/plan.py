@@ -41,6 +41,7 @@ class RunOptions:
         model: Import path of the user's own model.
         allow_random_weights: Whether a part may start from random weights where its pretrained ones are not there.
         scale: Share of the system's steps, folds and turns that is done, to try it.
+        profile: Whether the last training's first steps are timed and traced.
         overrides: Recipe keys from the command line.
     """
 
@@ -57,6 +58,7 @@ class RunOptions:
     model: str | None = None
     allow_random_weights: bool = False
     scale: float = 1.0
+    profile: bool = False
     overrides: Sequence[str] = ()
 
     def __post_init__(self) -> None:

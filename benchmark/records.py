@@ -45,6 +45,7 @@ class RunRecord:
         scale: Share of the recipe's steps that was run; 1.0 is the whole recipe.
         engine: What computed the spectrograms.
         fast_path: Switches that trade nothing but time, by name.
+        sync_batchnorm: Whether several GPUs shared the statistics of each batch.
         parameters: Trainable parameters.
         macs: Multiply-accumulates of one forward pass of the network on one clip.
         seconds: Wall time of `data`, `train` and `eval`.
@@ -81,6 +82,7 @@ class RunRecord:
     created: str
     scale: float = 1.0
     fast_path: list[str] = field(default_factory=list)
+    sync_batchnorm: bool = False
     overrides: list[str] = field(default_factory=list)
     external_data: bool = False
     random_weights: bool = False

@@ -17,7 +17,7 @@ from benchmark.data.datamodule import ClipDataModule
 from benchmark.decoding import learn
 from benchmark.devices import device_name
 from benchmark.errors import BenchmarkError, InputError, Interrupted
-from benchmark.fitting import Fitting
+from benchmark.fitting import Fitting, syncs_batchnorm
 from benchmark.metrics.clips import mean_of_tables
 from benchmark.paths import runs_root
 from benchmark.plan import Plan
@@ -191,7 +191,8 @@ class Run:
             selection="test" if on_test else "validation" if recipe.selection.monitor else "last",
             precision=recipe.trainer.precision,
             engine=module.engine_on(self.fitting.device.type),
-            fast_path=["channels_last"] if module.is_channels_last() else [],
+            fast_path=sorted(self.fitting.fast_path),
+            sync_batchnorm=syncs_batchnorm(recipe),
             scale=plan.scale,
             overrides=plan.overrides,
             external_data=recipe.external_data,

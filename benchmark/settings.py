@@ -24,6 +24,10 @@ class TrainerSettings:
         gradient_clip_val: Largest norm of the gradient.
         checkpoint_every: Steps between two checkpoints to resume from.
         channels_last: Keep convolution weights in the layout that CPUs and tensor cores prefer; changes rounding only.
+        fused: Let the optimiser move all weights at once, where it can; changes rounding only.
+        sync_batchnorm: Let GPUs that share a training share the statistics of its batches, so that their number changes
+            nothing; CPU processes cannot.
+        compile: Compile the backbone (`torch.compile`); where that fails it computes as it is.
         scale: Share of all that takes time that is done: steps, folds, turns of stages (`run --scale`).
     """
 
@@ -33,6 +37,9 @@ class TrainerSettings:
     gradient_clip_val: float | None = None
     checkpoint_every: int = 500
     channels_last: bool = True
+    fused: bool = True
+    sync_batchnorm: bool = True
+    compile: bool = False
     scale: float = 1.0
 
     def __post_init__(self) -> None:

@@ -18,9 +18,11 @@ from benchmark.data.inventory import Count, Event, Example, Inventory, OnError
 from benchmark.data.sampler import StreamBatches
 from benchmark.data.segments import segments_of
 from benchmark.data.settings import DataSettings
+from benchmark.data.sources import Batch, ResidentSource, StoreSource
 from benchmark.data.store import WaveformStore, build_store
 from benchmark.data.store_index import Clip
-from benchmark.data.windows import Batch, Indices, Labels, WindowDataset
+from benchmark.data.windows import Indices, Labels, WindowDataset
+from benchmark.devices import has_room
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.metrics.clips import ClipTable
 
@@ -49,6 +51,7 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         seconds: Shortest and longest official clip, for `data status`.
         subsets: Names of further parts of the data that a recipe may learn from (`data.subsets`).
         may_be_partial: Whether listed clips without audio are normal, because nobody can download them any more.
+        device: Where the network computes, to which batches go.
         label_rules: Names of the ways to make labels of several annotators' votes (`data.labels`), the default first.
 
     Args:
@@ -84,6 +87,8 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         self.protocol, self.fold, self.seed, self.classes = protocol, fold, seed, tuple(classes)
         self.skipped = dict(inventory.skipped)
         self.labels: Labels | None = None
+        self.device = torch.device("cpu")
+        self._resident: ResidentSource | None = None
 
     @classmethod
     @abstractmethod
@@ -209,7 +214,8 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         else:
             classes = self._train_classes() if settings.undersample else None
             batches = StreamBatches(len(self.train), settings.batch_size, *place, classes)
-        return DataLoader(self.train, batch_sampler=batches, collate_fn=_as_cut)
+        windows = self.near(self.train)
+        return DataLoader(windows, batch_sampler=batches, collate_fn=_as_cut, pin_memory=self._pins(windows))
 
     def _train_classes(self) -> Indices:
         targets = self.train.targets[self.train.clip]
@@ -218,9 +224,9 @@ class ClipDataModule(pl.LightningDataModule, ABC):
             raise InputError("undersampling needs exactly one class a clip", "data.undersample", remedy)
         return targets.argmax(1).numpy()
 
-    def statistics_dataloader(self) -> DataLoader[Batch]:
-        """Every training window once, in order, on every rank: what normalisation is fitted on."""
-        return DataLoader(self.train, self.settings.eval_batch_size, collate_fn=_as_cut)
+    def in_order(self, windows: WindowDataset) -> DataLoader[Batch]:
+        """Every one of some windows once, in their order, on every rank."""
+        return DataLoader(windows, self.settings.eval_batch_size, collate_fn=_as_cut)
 
     def val_dataloader(self) -> Any:
         """Every validation window once, shared out to the ranks."""
@@ -230,10 +236,25 @@ class ClipDataModule(pl.LightningDataModule, ABC):
         """Every test window once, shared out to the ranks."""
         return self._share(self.test)
 
+    def near(self, windows: WindowDataset) -> WindowDataset:
+        """The same windows, their waveforms from the accelerator's memory where the whole store fits into it."""
+        if not isinstance(windows.source, StoreSource) or not self.settings.resident or self.device.type == "cpu":
+            return windows
+        if self._resident is None and has_room(self.device, self.store.data.nbytes):
+            cut = (self.settings.cut().length, self.settings.each_channel)
+            self._resident = ResidentSource(self.store, *cut, self.device)
+        return windows if self._resident is None else windows.given_by(self._resident)
+
     def _share(self, windows: WindowDataset) -> DataLoader[Batch]:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        windows = self.near(windows)
         mine = range(rank, len(windows), world) or range(1)  # a process without one repeats the first, not to be missed
-        return DataLoader(windows, self.settings.eval_batch_size, sampler=mine, collate_fn=_as_cut)
+        size, pins = self.settings.eval_batch_size, self._pins(windows)
+        return DataLoader(windows, size, sampler=mine, collate_fn=_as_cut, pin_memory=pins)
+
+    def _pins(self, windows: WindowDataset) -> bool:
+        """Whether batches wait in memory from which an accelerator copies them while it computes."""
+        return self.device.type == "cuda" and windows.source.device.type == "cpu"
 
 
 def _whole(store: WaveformStore) -> list[Indices]:

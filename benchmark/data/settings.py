@@ -35,6 +35,9 @@ class DataSettings:
         classes: Patterns of the names of the classes that the network learns, such as `1-*`; none: all.
         with_class: Class without which a clip is neither trained nor validated on; null: any clip is.
         group_weights: How much the clips of a group count in a loss that weighs examples; 1 where it is not named.
+        cache_features: Make the features of all windows once, where nothing random comes before them, they are used
+            more than once and the memory holds them.
+        resident: Hold the waveforms in the accelerator's memory, where it holds them all.
         on_error: What a broken or missing file does: `stop` the run, or `skip` the clip and count it in the record.
     """
 
@@ -57,6 +60,8 @@ class DataSettings:
     classes: list[str] = field(default_factory=list)
     with_class: str | None = None
     group_weights: dict[str, float] = field(default_factory=dict)
+    cache_features: bool = True
+    resident: bool = True
     on_error: OnError = "stop"
 
     def __post_init__(self) -> None:

@@ -1,9 +1,8 @@
-"""Windows of clips with their labels, cut from a waveform store: what batches are made of.
+"""Windows of clips with their labels: what batches are made of.
 
 A batch is a dict:
 
-- `waveform` int16 `(batch, channels, time)`, zero-padded at the end,
-- `gain` float32 `(batch,)`: `waveform * gain` is the signal in [-1, 1],
+- what `benchmark.data.sources` gives of the windows: their waveforms or their features,
 - `length` int64 `(batch,)`: samples that are not padding,
 - `target` float32 `(batch, classes)`,
 - `weight` float32 `(batch,)`: how much the clip counts in a loss that weighs examples,
@@ -11,9 +10,10 @@ A batch is a dict:
 - `frames` float32 `(batch, frames, classes)`, where the labels have targets of frames: those of the whole clip.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from benchmark.data.sources import Batch, Source, StoreSource
 from benchmark.data.store import WaveformStore
 
-Batch = dict[str, Tensor]
 Indices = NDArray[np.int64]
 
 
@@ -93,6 +93,11 @@ def window_starts(length: int, window: int, hop: int, min_rest: float) -> Indice
 class WindowDataset(Dataset[Batch]):
     """Windows of one length over some clips of a store; a whole batch is cut at once.
 
+    Attributes:
+        clip: Clip of each window `(windows,)`.
+        targets: Of all clips of the store `(clips, classes)`.
+        source: What gives the waveforms or the features of the windows.
+
     Args:
         store: Where the audio lies.
         clips: Which clips `(n,)`.
@@ -111,37 +116,40 @@ class WindowDataset(Dataset[Batch]):
         length: int,
         each_channel: bool = False,
     ) -> None:
-        self.store, self.targets, self.weights, self.length = store, labels.targets, labels.weights, length
-        self.frames = labels.frames
-        self.channels = store.channels if each_channel else 1
-        self.each_channel = each_channel
-        self.clip = np.repeat(clips, [len(span) * self.channels for span in spans])
+        channels = store.channels if each_channel else 1
+        self.clip = np.repeat(clips, [len(span) * channels for span in spans])
         empty = np.zeros((0, 2), dtype=np.int64)
-        self.start, self.stop = np.repeat(np.concatenate([empty, *spans]), self.channels, axis=0).T
-        self.window = np.concatenate([empty[:, 0], *(np.arange(len(span) * self.channels) for span in spans)])
+        start, stop = np.repeat(np.concatenate([empty, *spans]), channels, axis=0).T
+        window = np.concatenate([empty[:, 0], *(np.arange(len(span) * channels) for span in spans)])
+        seen = np.minimum(np.minimum(store.lengths[self.clip], stop) - start, length)
+        columns = {"clip": self.clip, "window": window, "start": start, "length": seen}
+        self.rows = {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in columns.items()}
+        self.targets, self.weights, self.frames = labels.targets, labels.weights, labels.frames
+        self.source: Source = StoreSource(store, length, each_channel)
 
     def __len__(self) -> int:
         return len(self.clip)
 
+    def given_by(self, source: Source) -> Self:
+        """The same windows from another source, with what else makes a batch on its device."""
+        other = copy.copy(self)
+        other.source = source
+        other.rows = {name: column.to(source.device) for name, column in self.rows.items()}
+        other.targets, other.weights = self.targets.to(source.device), self.weights.to(source.device)
+        other.frames = None if self.frames is None else self.frames.to(source.device)
+        return other
+
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The batch of the windows `indices`."""
-        clip, start, window = self.clip[indices], self.start[indices], self.window[indices]
-        waveform, gain, length = self.store.cut(clip, start, self.length)
-        seen = torch.from_numpy(self.stop[indices] - start)
-        for place in torch.nonzero(seen < length)[:, 0].tolist():
-            waveform[place, :, seen[place] :] = 0
-        if self.each_channel:
-            chosen = torch.from_numpy(window % self.channels)
-            waveform = waveform[torch.arange(len(chosen)), chosen].unsqueeze(1)
-        clips = torch.from_numpy(clip)
+        places = self._place(indices)
+        rows = {name: column[places] for name, column in self.rows.items()}
+        clips = rows["clip"]
         frames = {} if self.frames is None else {"frames": self.frames[clips]}
-        return frames | {
-            "waveform": waveform,
-            "gain": gain,
-            "length": torch.minimum(length, seen),
-            "target": self.targets[clips],
-            "weight": self.weights[clips],
-            "clip": clips,
-            "window": torch.from_numpy(window),
-            "start": torch.from_numpy(start),
-        }
+        labels = {"target": self.targets[clips], "weight": self.weights[clips]}
+        return self.source.get(places, rows) | frames | labels | rows
+
+    def _place(self, indices: Sequence[int]) -> Tensor:
+        places = torch.as_tensor(indices)
+        if self.source.device.type == "cuda":  # from pinned memory, so that no step waits for the queue
+            return places.pin_memory().to(self.source.device, non_blocking=True)
+        return places

@@ -1,7 +1,8 @@
 """The base task module: the network of a recipe, trained and scored the same way for every task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -20,6 +21,7 @@ from benchmark.predictions import Predictions, Scores
 from benchmark.processes import share, this_process
 from benchmark.recipe import Recipe
 from benchmark.suggest import did_you_mean
+from benchmark.training.fast import are_fixed, compile_in_place, is_fused, keep_features, make_optimizer
 from benchmark.training.network import Fittable, Outputs, RecipeNetwork, Weights
 
 
@@ -41,6 +43,10 @@ class TaskModule(RecipeNetwork, ABC):
         recipe: The built recipe.
         classes: Class names.
         seed: Seed of every random draw; a step's draws depend on (seed, step) alone.
+
+    Attributes:
+        fast_path: What made the training fast, by name.
+        beat: Called now and then before the first step, where a large data set takes long.
     """
 
     has_frames: ClassVar[bool] = False
@@ -53,6 +59,8 @@ class TaskModule(RecipeNetwork, ABC):
         self.configure_metrics()
         self.scores: Scores = {}
         self.table: ClipTable | None = None
+        self.fast_path: list[str] = []
+        self.beat: Callable[[], None] = lambda: None
 
     def configure_adaptation(self) -> None:
         """Set `adaptation`, which may hold networks of its own, sized by what the backbone gives; None without one."""
@@ -77,7 +85,12 @@ class TaskModule(RecipeNetwork, ABC):
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser and, where it has one, its schedule, stepped after every optimiser step."""
-        optimizer = self.recipe.optimizer(p for p in self.parameters() if p.requires_grad)
+        weights = (p for p in self.parameters() if p.requires_grad)
+        settings = self.recipe.trainer
+        # A scaled gradient is clipped after it was unscaled, which a fused optimiser does itself.
+        fused = settings.fused and settings.precision != "16-mixed"
+        optimizer = make_optimizer(self.recipe.optimizer, weights) if fused else self.recipe.optimizer(weights)
+        self._note("fused", is_fused(optimizer))
         if self.recipe.scheduler is None:
             return optimizer
         return {
@@ -130,10 +143,15 @@ class TaskModule(RecipeNetwork, ABC):
 
     def clip_input(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """The same for a batch of the data, with the targets of its clips."""
-        return self.network_input(_waveform(batch), batch["length"], batch["target"])
+        return self._input(batch, batch["target"])
+
+    def _input(self, batch: Batch, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if "features" in batch:
+            return self.feature_input(batch["features"], batch["frames_heard"], labels)
+        return self.network_input(_waveform(batch), batch["length"], labels)
 
     def on_fit_start(self) -> None:
-        """Fit normalisation on the training windows, once, and the loss on their clips' labels.
+        """Fit normalisation on the training windows, once, and the loss on their clips' labels; switch on what is fast.
 
         An adaptation is told which clips it has labels of.
         """
@@ -145,9 +163,40 @@ class TaskModule(RecipeNetwork, ABC):
         for index, transform in enumerate(self.transforms):
             if isinstance(transform, Fittable) and not transform.fitted:
                 transform.load_state_dict(share(partial(self._fitted, transform, index)))
+        settings, data.device = self.recipe.trainer, self.device
+        self._note("channels_last", self.is_channels_last())
+        self._note(settings.precision, settings.precision != "32-true")
+        self._note("compiled", settings.compile and compile_in_place(self.backbone, self.device))
+        self._note("resident", data.near(data.test) is not data.test)
+        self._note("cached_features", self._cache_features(data))
+
+    def _note(self, name: str, on: bool) -> None:
+        if on and name not in self.fast_path:
+            self.fast_path.append(name)
+
+    def _cache_features(self, data: ClipDataModule) -> bool:
+        """Make the features of windows that are used several times once; whether there are such."""
+        settings, several = self.recipe.trainer, {}
+        if settings.max_steps * data.settings.batch_size > len(data.train):
+            several["train"] = data.train
+        if self.trainer.limit_val_batches and settings.max_steps >= 2 * settings.val_every:
+            several["valid"] = data.valid
+        made_before = [a for a in self.augmentations if a.domain == "waveform"]
+        if not several or made_before or self.backbone.input != "features" or not data.settings.cache_features:
+            return False
+        assert self.frontend is not None, "checked when it was built"
+        parts, n = (self.frontend, *self.transforms), len(self.transforms)
+        with torch.no_grad():
+            if not are_fixed(parts, lambda: next(self._features_of(data.in_order(data.train), n))):
+                return False
+            for name, windows in several.items():
+                setattr(data, name, keep_features(windows, self._features_of(data.in_order(windows), n), self.device))
+        return any(getattr(data, name) is not windows for name, windows in several.items())
 
     def _fitted(self, transform: Fittable, index: int) -> Weights:
-        transform.fit(self._training_features(index))
+        with torch.no_grad():
+            data = self.trainer.datamodule  # type: ignore[attr-defined]
+            transform.fit(self._features_of(data.in_order(data.train), index))
         return transform.state_dict()
 
     def fit_loss(self, target: Tensor) -> None:
@@ -155,13 +204,12 @@ class TaskModule(RecipeNetwork, ABC):
         if isinstance(self.loss, FittableLoss):
             self.loss.fit(self.labels_of(target))
 
-    def _training_features(self, n_transforms: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features of all training windows after the first `n_transforms` transforms."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        with torch.no_grad():
-            for batch in data.statistics_dataloader():
-                batch = self.transfer_batch_to_device(batch, self.device, 0)
-                yield self._features(_waveform(batch), batch["length"], n_transforms)
+    def _features_of(self, batches: Iterable[Batch], n_transforms: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features of batches after the first `n_transforms` transforms."""
+        for batch in batches:
+            batch = self.transfer_batch_to_device(batch, self.device, 0)
+            yield self.features(_waveform(batch), batch["length"], n_transforms)
+            self.beat()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make this step's random draws a function of (seed, step), so that a resumed run repeats them.
@@ -178,7 +226,8 @@ class TaskModule(RecipeNetwork, ABC):
         target = self.loss_target(batch)
         # Augmentations that mix clips mix weights as they mix targets, so one is a column of the other meanwhile.
         labels = torch.cat([target.flatten(1), batch["weight"][:, None]], dim=1)
-        x, valid, labels = self.network_input(_waveform(batch), batch["length"], labels)
+        with self._timed("features"):
+            x, valid, labels = self._input(batch, labels)
         target, weight = labels[:, :-1].reshape_as(target), labels[:, -1]
         if self.global_rank:
             self._seed_draws(self.global_rank)  # masks of dropout, which no two processes share
@@ -188,8 +237,14 @@ class TaskModule(RecipeNetwork, ABC):
         else:
             losses = self.adaptation(self, x, valid, target, self._of_source[batch["clip"]], self.global_step)
         shown = {f"train/{name}": value for name, value in losses.items()}
-        self.log_dict(shown, prog_bar=True, sync_dist=this_process().size > 1)
+        with self._timed("metrics"):
+            self.log_dict(shown, sync_dist=this_process().size > 1)
         return losses["loss"]
+
+    def _timed(self, part: str) -> AbstractContextManager[None]:
+        """Tell a profiler that a part of a step begins and ends."""
+        trainer: Any = self._trainer
+        return trainer.profiler.profile(part) if trainer is not None else nullcontext()
 
     def loss_target(self, batch: Batch) -> Tensor:
         """What the loss compares the outputs for a batch with `(batch, ...)`: the targets of its clips."""
@@ -227,6 +282,10 @@ class TaskModule(RecipeNetwork, ABC):
         steps = round(self.global_step / self.recipe.trainer.scale)
         while scheduler.last_epoch < steps:
             scheduler.step()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what made the training fast, for the record."""
+        checkpoint["fast_path"] = self.fast_path
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""

@@ -153,11 +153,16 @@ class RecipeNetwork(pl.LightningModule, ABC):
         waveform, lengths, target = self._augment("waveform", waveform, lengths, target)
         if self.backbone.input == "waveform":
             return waveform, lengths / waveform.shape[-1], target
-        features, lengths = self._features(waveform, lengths, len(self.transforms))
+        features, lengths = self.features(waveform, lengths, len(self.transforms))
+        return self.feature_input(features, lengths, target)
+
+    def feature_input(self, features: Tensor, lengths: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same for what `features` has given."""
         features, lengths, target = self._augment("features", features, lengths, target)
         return features, lengths / features.shape[2], target
 
-    def _features(self, waveform: Tensor, lengths: Tensor, n_transforms: int) -> tuple[Tensor, Tensor]:
+    def features(self, waveform: Tensor, lengths: Tensor, n_transforms: int) -> tuple[Tensor, Tensor]:
+        """Features `(batch, channels, frames, bins)` after the first transforms, and their lengths in frames."""
         features, lengths = self._spectrogram(waveform, lengths)
         for transform in self.transforms[:n_transforms]:
             features, lengths = transform(features, lengths)

@@ -135,7 +135,7 @@ def test_each_channel_is_a_window_of_its_own_and_a_clip_their_mean(tmp_path, cha
     data = tiny(tmp_path, lengths, ONE_HOT[[0, 1, 2, 0]], channels, tested=2, **options)
     data.setup()
     predictions, windows = ClipPredictions(), []
-    for loader in (data.statistics_dataloader(), data.test_dataloader()):
+    for loader in (data.in_order(data.train), data.test_dataloader()):
         for batch in loader:
             assert batch["waveform"].shape[1:] == (1, 100)
             windows += zip(*(batch[name].tolist() for name in ("clip", "window", "start")), strict=True)
@@ -223,7 +223,7 @@ def test_labels_of_a_stage_replace_the_split_and_the_targets(tmp_path):
     data.labels = Labels(np.array([0, 2]), np.array([1]), targets, torch.ones(len(targets)))
     data.setup()
     assert (data.train.clip.tolist(), data.valid.clip.tolist(), data.test.clip.tolist()) == ([0, 2], [1], [3])
-    (batch,) = data.statistics_dataloader()
+    (batch,) = data.in_order(data.train)
     assert batch["target"].tolist() == targets[[0, 2]].tolist()
 
 

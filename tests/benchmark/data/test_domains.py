@@ -78,4 +78,4 @@ def test_training_batches_are_of_the_named_domains_and_statistics_of_all():
     for _, batch in zip(range(20), data.train_dataloader(), strict=False):
         assert [data.examples[clip].group for clip in batch["clip"]] == ["warblrb10k"] * 4 + ["ff1010bird"]
     assert {data.examples[clip].group for clip in data.train.clip} == {"warblrb10k", "ff1010bird", "BirdVox-DCASE-20k"}
-    assert sum(len(batch["clip"]) for batch in data.statistics_dataloader()) == len(data.train)
+    assert sum(len(batch["clip"]) for batch in data.in_order(data.train)) == len(data.train)

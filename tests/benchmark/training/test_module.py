@@ -36,7 +36,7 @@ def test_standardisation_is_fitted_on_the_valid_frames_of_the_training_windows_o
     module, data = build("cnn4", "--data.batch_size", "4")
     fit(module, data)
     frames = []
-    for batch in data.statistics_dataloader():
+    for batch in data.in_order(data.train):
         waveform = batch["waveform"].float() * batch["gain"][:, None, None]
         features, lengths = module.frontend(waveform, batch["length"])
         frames += [features[i, 0, :length].numpy() for i, length in enumerate(lengths)]

@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.strategies import DDPStrategy
 
+from benchmark.checkpoints import WholeCheckpoints, save
 from benchmark.data.datamodule import ClipDataModule, Labels
 from benchmark.data.store_index import store_folder
 from benchmark.devices import default_device
@@ -27,6 +28,7 @@ from benchmark.processes import is_first, share, this_process
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper, TellSchedule
+from benchmark.training.health import Health
 from benchmark.training.module import TaskModule
 from benchmark.training.network import scored_weights
 
@@ -45,6 +47,8 @@ class Fitting:
     Attributes:
         seconds: Wall time of `data`, `train` and `eval` so far.
         steps: Optimiser steps of all trainings so far.
+        skipped_steps: Those of them that were left out.
+        health: What watches the last training.
         trainer: The last training's.
 
     Args:
@@ -58,7 +62,8 @@ class Fitting:
     def __init__(self, plan: Plan, fold: str, folder: RunFolder, resumed: bool, seconds: dict[str, float]) -> None:
         self.plan, self.fold, self.folder, self.resumed, self.seconds = plan, fold, folder, resumed, seconds
         self.trainer: pl.Trainer | None = None
-        self.steps = 0
+        self.health: Health | None = None
+        self.steps = self.skipped_steps = 0
 
     def say(self, status: RunStatus = "running", message: str = "") -> None:
         """Say how the run stands, and that it is alive."""
@@ -110,7 +115,9 @@ class Fitting:
         if all(map(is_whole, (scored, *also))) and saved.exists():
             data.setup()
             module.load_scored(scored)
-            self.steps += torch.load(saved, weights_only=True, map_location="cpu", mmap=True)["global_step"]
+            state = torch.load(saved, weights_only=True, map_location="cpu", mmap=True)
+            self.steps += state["global_step"]
+            self.skipped_steps += state["callbacks"]["Health"]["skipped"]
             self.trainer = self._make_trainer(training, recipe, [], saved, module)
             return Trained(recipe, module, data)
         if labels is not None:
@@ -130,6 +137,8 @@ class Fitting:
                 weights_only=True if resumes else None,
             )
         self.steps += trainer.global_step
+        assert self.health is not None
+        self.skipped_steps += self.health.skipped
         for place, checkpoint in zip(also, best[1:], strict=True):
             self._keep_weights(module, checkpoint, place)
         self._keep_weights(module, best[0] if best else None, scored)
@@ -201,7 +210,7 @@ class Fitting:
                 )
             kept = [torch.load(path, weights_only=True, map_location="cpu", mmap=True) for path in best.best_first]
             weights = [state["state_dict"] for state in kept]
-        share(lambda: save_weights(scored, weights))
+        share(lambda: save(scored, weights if len(weights) > 1 else weights[0]))
         module.load_scored(scored)
 
     def _make_trainer(
@@ -209,10 +218,11 @@ class Fitting:
     ) -> pl.Trainer:
         settings, selection, several = recipe.trainer, recipe.selection, this_process().size > 1
         val_every = min(settings.val_every, settings.max_steps) if best else None
-        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip()), TellSchedule(), *best]
+        health = self.health = Health(self.folder.path, settings.on_bad_loss)
+        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip()), health, TellSchedule(), *best]
         if best and selection.patience is not None:
             callbacks.append(Patience(selection))
-        callbacks.append(RunKeeper(self.folder, saved, settings.checkpoint_every, val_every, self.seconds))
+        callbacks.append(RunKeeper(self.folder, saved, settings.checkpoint_every, val_every, self.seconds, health))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pl.Trainer(
@@ -229,6 +239,7 @@ class Fitting:
                 sync_batchnorm=several and default_device().type == "cuda",
                 logger=self._loggers(training, module.n_parameters),
                 callbacks=callbacks,
+                plugins=[WholeCheckpoints()],
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
@@ -261,14 +272,6 @@ class Fitting:
 
             loggers.append(TensorBoardLogger(self.folder.path, name="", version="tensorboard"))
         return loggers
-
-
-def save_weights(path: Path, weights: Sequence[Any]) -> None:
-    """Write one set of weights, or several, at once or not at all."""
-    fresh = path.with_suffix(".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(weights if len(weights) > 1 else weights[0], fresh)
-    fresh.replace(path)
 
 
 def is_whole(path: Path) -> bool:

@@ -151,7 +151,7 @@ class Run:
         """Train all stages, and score what is made of the last one's predictions."""
         system = System(self.fitting)
         products = system.train()
-        self.fitting.steps = system.steps
+        self.fitting.steps, self.fitting.skipped_steps = system.steps, system.skipped_steps
         decides = [product for product in products if "frames" in product.training.outputs][-1]
         recipe, module, data = trained = self.fitting.prepare(decides.training)
         data.setup()
@@ -201,6 +201,7 @@ class Run:
             device=device_name(self.fitting.device, plan.options.devices * plan.options.nodes),
             seconds={part: round(value, 2) for part, value in self.fitting.seconds.items()},
             steps=self.fitting.steps,
+            skipped_steps=self.fitting.skipped_steps,
             coverage=coverage,
             skipped=data.skipped,
             dataset_fingerprint=plan.inventory.fingerprint,

@@ -21,6 +21,7 @@ from benchmark.data.datamodule import ClipDataModule, Labels
 from benchmark.data.store_index import store_folder
 from benchmark.devices import default_device
 from benchmark.errors import BenchmarkError, InputError
+from benchmark.mishaps import is_want_of_memory, out_of_memory, trouble_with_files
 from benchmark.paths import cache_root
 from benchmark.plan import Plan
 from benchmark.postprocessing import FittedDecoder
@@ -64,11 +65,21 @@ class Fitting:
         self.trainer: pl.Trainer | None = None
         self.health: Health | None = None
         self.steps = self.skipped_steps = 0
+        self._data: ClipDataModule | None = None
 
     def say(self, status: RunStatus = "running", message: str = "") -> None:
         """Say how the run stands, and that it is alive."""
         step = self.trainer.global_step if self.trainer is not None else 0
         self.folder.write_state(status, step, self.seconds, message)
+
+    def explain(self, error: BaseException) -> BenchmarkError | None:
+        """What to tell of a failure that is the machine's; None for any other."""
+        if is_want_of_memory(error) and self._data is not None:
+            evaluates = self.health is None or self.health.evaluates
+            return out_of_memory(error, self._data.settings, evaluates, this_process().size)
+        if isinstance(error, OSError):
+            return trouble_with_files(error, self.folder.path if self._data is None else self._data.store_path)
+        return None
 
     @property
     def device(self) -> torch.device:
@@ -88,6 +99,7 @@ class Fitting:
         data: ClipDataModule = plan.task.load("datamodule")(
             plan.inventory, store, settings, plan.protocol, self.fold, seed, classes
         )
+        self._data = data
         with self.timed("data"):
             share(data.prepare_data)
         module: TaskModule = plan.task.load("module")(recipe, classes, drawn)

@@ -1,7 +1,6 @@
 """Recipe + data + seed -> run record: trains and scores one system, fold by fold."""
 
 import dataclasses
-import errno
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,7 +29,6 @@ from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 SCORED = "scored"
 
 
@@ -86,13 +84,11 @@ class Run:
             if isinstance(error, Interrupted):
                 raise
             raise Interrupted("stopped", self.folder.path, "the same command resumes it") from error
-        except OSError as error:
-            self._fail(error)
-            if error.errno in NO_ROOM:
-                raise records.unwritable(Path(error.filename or self.folder.path), error) from error
-            raise
         except BaseException as error:
-            self._fail(error)
+            told = self.fitting.explain(error)
+            self._fail(told or error)
+            if told is not None:
+                raise told from error
             raise
         finally:
             if self.options.logger == "wandb":
@@ -103,7 +99,7 @@ class Run:
 
     def _fail(self, error: BaseException) -> None:
         try:
-            self.fitting.say("failed", f"{type(error).__name__}: {error}")
+            self.fitting.say("failed", str(error) if isinstance(error, BenchmarkError) else repr(error))
         except BenchmarkError:
             logging.getLogger(__name__).warning("the run's state could not be written")
 

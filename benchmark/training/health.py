@@ -101,7 +101,7 @@ class Health(Callback):
         bad = ~self._loss.isfinite()
         if getattr(trainer.precision_plugin, "scaler", None) is None:
             gradients = [weight.grad for weight in pl_module.parameters() if weight.grad is not None]
-            bad = bad | ~nn.utils.get_total_norm(gradients, math.inf).isfinite().to(bad.device)
+            bad = bad | ~nn.utils.get_total_norm(gradients).isfinite().to(bad.device)
         if this_process().size > 1:
             flag = bad.float()
             dist.all_reduce(flag, op=dist.ReduceOp.MAX)
@@ -111,6 +111,10 @@ class Health(Callback):
             self._skip_if_bad(trainer, pl_module, optimizer)
         elif len(self._steps) >= steps_of_a_look(pl_module.device):
             self._look(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take note of it."""
+        self.evaluates = True
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look before the best weights are saved."""
@@ -173,7 +177,7 @@ def _has_numbers(module: nn.Module) -> bool:
     """Whether all weights and running statistics are finite."""
     running = [buffer for name, buffer in module.named_buffers() if name.endswith(RUNNING)]
     weights = [weight.detach() for weight in (*module.parameters(), *running)]
-    return bool(nn.utils.get_total_norm(weights, math.inf).isfinite())
+    return bool(nn.utils.get_total_norm(weights).isfinite())
 
 
 def _about(step: Step, trainer: pl.Trainer) -> str:

@@ -174,11 +174,6 @@ def test_what_a_training_says_is_what_the_command_says(start, tmp_path):
     assert json.loads((only(tmp_path / "wrong") / "state.json").read_text())["status"] == "failed"
 
 
-def test_one_training_uses_one_device(capsys):
-    assert tiny.main(["run", "--task", "bad", "--data", "mini", "--devices", "2"]) == 2
-    assert "only the trainings of a system of several use several devices" in capsys.readouterr().err
-
-
 def test_there_must_be_so_many_accelerators(capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     words = ["--members", '{"a": {}, "b": {}}', "--devices", "3"]

@@ -127,8 +127,6 @@ def test_a_window_is_compared_with_its_own_frames(detector):
 
 def test_training_and_validation_losses_are_on_these_frames(detector):
     module, data = detector
-    logged = {}
-    module.log = lambda name, value, **_: logged.update({name: value})
     batch = data.valid.__getitems__([2, 3])
     target = module.loss_target(batch)
     module.train()
@@ -137,9 +135,10 @@ def test_training_and_validation_losses_are_on_these_frames(detector):
     module.eval()
     module.validation_step(batch, 0)
     outputs = module(x, valid)
-    torch.testing.assert_close(logged["val/loss"], F.binary_cross_entropy_with_logits(outputs.frames, target))
+    torch.testing.assert_close(module.val_loss.compute(), F.binary_cross_entropy_with_logits(outputs.frames, target))
     assert loss.isfinite() and module.predictions.target[-1].shape == (20,)
     module.predictions.reset()
+    module.val_loss.reset()
 
 
 def test_a_loss_on_clips_is_told_their_tags(detector, monkeypatch):

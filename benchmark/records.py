@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from benchmark.alive import is_alive, started
 from benchmark.errors import BenchmarkError, InputError
 
 SCHEMA = 1
@@ -257,6 +258,7 @@ class RunFolder:
             "message": message,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "started": started(os.getpid()),
             "heartbeat": time.time(),
         }
         write_json(self.path / "state.json", state)
@@ -339,15 +341,7 @@ def is_stopped(state: dict[str, Any]) -> bool:
         return True
     if state["host"] != socket.gethostname():
         return time.time() - float(state["heartbeat"]) > SILENT_SECONDS
-    if state["pid"] == os.getpid():
-        return True
-    try:
-        os.kill(state["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return state["pid"] == os.getpid() or not is_alive(state["pid"], state.get("started"))
 
 
 def find_runs(root: Path, name: str, holding: str = RECORD) -> list[Path]:

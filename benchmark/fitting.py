@@ -129,7 +129,7 @@ class Fitting:
             module.load_scored(scored)
             state = torch.load(saved, weights_only=True, map_location="cpu", mmap=True)
             self.steps += state["global_step"]
-            self.skipped_steps += state["callbacks"]["Health"]["skipped"]
+            self.skipped_steps += state["callbacks"].get("Health", {"skipped": 0})["skipped"]
             self.trainer = self._make_trainer(training, recipe, [], saved, module)
             return Trained(recipe, module, data)
         if labels is not None:

@@ -2,11 +2,14 @@
 
 import dataclasses
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from benchmark.products import fuse, held_out_of, join
 from benchmark.recipe import Recipe, Training
 from benchmark.records import Identity, RunFolder, RunRecord, SilentFolder
 from benchmark.stages import System
+from benchmark.training.callbacks import STOPS
 from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
@@ -78,7 +82,8 @@ class Run:
         config = self._header() + self.plan.config.as_yaml()
         share(lambda: records.write_text(self.folder.path / "config.yaml", config))
         try:
-            record = self._train_and_score()
+            with _stopped_as_by_ctrl_c():
+                record = self._train_and_score()
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:  # Lightning turns Ctrl-C into SystemExit
             self.fitting.say("interrupted", str(error))
             if isinstance(error, Interrupted):
@@ -229,6 +234,21 @@ class Run:
 
             log_finished(self.folder, self.fitting.about(record.parameters))
         self.fitting.say("finished")
+
+
+@contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """What asks for an end does so also outside of trainings, which take these signals themselves."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in STOPS if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def repeats_stopped(plans: Sequence[Plan]) -> bool:

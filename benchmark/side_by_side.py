@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple, Self
 
 from benchmark.errors import BenchmarkError
@@ -57,19 +56,18 @@ class SideBySide:
         self.processes: list[multiprocessing.process.BaseProcess] = []
 
     def __enter__(self) -> Self:
-        """While it lasts, SIGTERM stops the work as Ctrl-C does."""
-        self.before = signal.signal(signal.SIGTERM, _stop)
+        """Start nothing yet."""
         return self
 
     def __exit__(self, *error: object) -> None:
         """Stop the processes: what they train is kept in checkpoints."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for process in self.processes:
             process.terminate()
         for process in self.processes:
             process.join(PATIENCE_SECONDS)
             process.kill()
-        signal.signal(signal.SIGTERM, self.before)
+        signal.signal(signal.SIGTERM, before)
 
     def do(self, jobs: Sequence[Any]) -> None:
         """Do the jobs of one turn.
@@ -106,10 +104,6 @@ class SideBySide:
                     what = f"a training's process {how_it_ended(dead[0].exitcode or 0)}"
                     remedy = "the same command goes on; with fewer DEVICES it needs less memory"
                     return BenchmarkError(what, self.work.folder, remedy)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _serve(work: Work, place: int, number: int, waiting: Any, done: Any) -> None:

@@ -1,5 +1,6 @@
 """A training that was stopped goes on as if it had not been: step for step, wherever and however it was stopped."""
 
+import json
 import os
 import signal
 from itertools import cycle
@@ -12,8 +13,10 @@ import tiny_systems as tiny
 import torch
 from helpers import read_records
 
+from benchmark.data.datamodule import ClipDataModule
 from benchmark.paths import runs_root
 from benchmark.training import callbacks
+from benchmark.training.module import TaskModule
 
 STEPS, POINTS = 30, 10
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -69,6 +72,24 @@ def watched(monkeypatch):
     monkeypatch.setattr(callbacks.Patience, "on_validation_end", watch_validation)
     monkeypatch.syspath_prepend(Path(__file__).parent)
     return seen
+
+
+@pytest.mark.parametrize(
+    ("what", "where", "number"),
+    [(ClipDataModule, "prepare_data", signal.SIGTERM), (TaskModule, "test_step", signal.SIGUSR1)],
+)
+def test_a_run_that_is_stopped_outside_of_its_training_goes_on_too(write, trained, monkeypatch, what, where, number):
+    """While it prepares its data, and while it scores."""
+    write()
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(what, where, lambda *_: os.kill(os.getpid(), number))
+        assert tiny.run() == 3
+    assert signal.getsignal(number) == before
+    (state,) = runs_root().glob("*/*/*/state.json")
+    assert json.loads(state.read_text())["status"] == "interrupted"
+    assert tiny.run() == 0
+    assert len(trained) == 3, "nothing is trained twice"
 
 
 @pytest.mark.slow

@@ -90,7 +90,7 @@ def _end_of(failures: dict[int, ProcessFailure]) -> SystemExit | BenchmarkError:
     if first.exitcode > 0 and 0 in failures and failures[0].exitcode > 0:
         return SystemExit(failures[0].exitcode)
     said = _last_lines(Path(first.error_file).with_name("stderr.log")) if rank else []
-    remedy = "the same command goes on; a smaller --data.batch_size needs less memory"
+    remedy = "the same command goes on" + ("; smaller batches need less memory" if first.exitcode == -9 else "")
     return BenchmarkError("\n".join([f"process {rank} {how_it_ended(first.exitcode)}", *said]), "DEVICES", remedy)
 
 

@@ -215,15 +215,17 @@ def at_step(runs, step):
 
 @pytest.mark.slow
 def test_a_stopped_run_of_two_processes_goes_on_and_ends_as_if_undisturbed(tmp_path):
-    """SIGTERM to what has started them, then SIGKILL to one of them, which ends the other."""
+    """SIGTERM or SIGUSR1 to what has started them, then SIGKILL to one of them, which ends the other."""
     long = ("--trainer.max_steps", "400", "--trainer.checkpoint_every", "20", "--selection.monitor", "null")
-    run = command(tmp_path / "stopped", *long)
-    folder = at_step(tmp_path / "stopped", 30)
-    run.send_signal(signal.SIGTERM)
-    _, said = run.communicate()
-    assert run.returncode == 3, said
-    state = json.loads((folder / "state.json").read_text())
-    assert state["status"] == "interrupted" and "the same command resumes it" in said
+    state = {"step": 0}
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        run = command(tmp_path / "stopped", *long)
+        folder = at_step(tmp_path / "stopped", state["step"] + 20)
+        run.send_signal(number)
+        _, said = run.communicate()
+        assert run.returncode == 3, said
+        state = json.loads((folder / "state.json").read_text())
+        assert state["status"] == "interrupted" and "the same command resumes it" in said
 
     run = command(tmp_path / "stopped", *long)
     at_step(tmp_path / "stopped", state["step"] + 60)

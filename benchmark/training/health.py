@@ -77,7 +77,7 @@ class Health(Callback):
             BenchmarkError: It is no numbers.
         """
         if not _has_numbers(pl_module):
-            what = f"the weights after step {trainer.global_step}, to go on from, are no numbers"
+            what = f"the weights after step {trainer.global_step}, to go on from, are no usable numbers"
             raise BenchmarkError(what, self.folder, "start afresh with RESUME=no")
 
     def on_train_batch_start(
@@ -133,7 +133,7 @@ class Health(Callback):
         """
         self._look(trainer)
         if not _has_numbers(trainer.lightning_module):
-            what = f"the weights are no numbers after step {trainer.global_step}"
+            what = f"the weights are no usable numbers after step {trainer.global_step}"
             raise BenchmarkError(what, self.folder, f"{_REMEDY}; the last checkpoint is kept")
 
     def _look(self, trainer: pl.Trainer) -> None:
@@ -174,7 +174,7 @@ def steps_of_a_look(device: torch.device) -> int:
 
 
 def _has_numbers(module: nn.Module) -> bool:
-    """Whether all weights and running statistics are finite."""
+    """Whether all weights and running statistics are finite, also their squares."""
     running = [buffer for name, buffer in module.named_buffers() if name.endswith(RUNNING)]
     weights = [weight.detach() for weight in (*module.parameters(), *running)]
     return bool(nn.utils.get_total_norm(weights).isfinite())

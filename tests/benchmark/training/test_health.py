@@ -169,7 +169,7 @@ def test_weights_that_overflow_are_not_saved_and_the_message_says_so(recipe, mon
 
     monkeypatch.setattr(health.Health, "on_train_batch_end", overflow)
     assert tiny.run() == 1
-    assert "the weights are no numbers after step 4" in capsys.readouterr().err
+    assert "the weights are no usable numbers after step 4" in capsys.readouterr().err
     assert saved()["global_step"] == 2
 
 
@@ -180,7 +180,7 @@ def test_a_checkpoint_of_no_numbers_is_not_gone_on_from(recipe, poison, capsys):
     spoilt["state_dict"]["backbone.layers.0.weight"].fill_(torch.nan)
     torch.save(spoilt, the_run().folder / "checkpoints" / "last.ckpt")
     assert tiny.run() == 1
-    assert "the weights after step 4, to go on from, are no numbers" in (said := capsys.readouterr().err)
+    assert "the weights after step 4, to go on from, are no usable numbers" in (said := capsys.readouterr().err)
     assert "RESUME=no" in said
 
 

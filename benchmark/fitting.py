@@ -16,10 +16,12 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.strategies import DDPStrategy
 
+from benchmark.checkpoints import WholeCheckpoints, save
 from benchmark.data.datamodule import ClipDataModule, Labels
 from benchmark.data.store_index import store_folder
 from benchmark.devices import default_device
 from benchmark.errors import BenchmarkError, InputError
+from benchmark.mishaps import is_want_of_memory, out_of_memory, trouble_with_files
 from benchmark.paths import cache_root
 from benchmark.plan import Plan
 from benchmark.postprocessing import FittedDecoder
@@ -27,6 +29,7 @@ from benchmark.processes import is_first, share, this_process
 from benchmark.recipe import Recipe, Training
 from benchmark.records import RunFolder, RunStatus
 from benchmark.training.callbacks import BestCheckpoint, Patience, ProgressLine, RunKeeper, TellSchedule
+from benchmark.training.health import Health
 from benchmark.training.module import TaskModule
 from benchmark.training.network import scored_weights
 from benchmark.training.profile import FOLDER, StepProfiler
@@ -47,6 +50,8 @@ class Fitting:
         seconds: Wall time of `data`, `train` and `eval` so far.
         steps: Optimiser steps of all trainings so far.
         fast_path: What made the trainings fast, by name.
+        skipped_steps: Steps that were left out.
+        health: What watches the last training.
         trainer: The last training's.
 
     Args:
@@ -60,13 +65,24 @@ class Fitting:
     def __init__(self, plan: Plan, fold: str, folder: RunFolder, resumed: bool, seconds: dict[str, float]) -> None:
         self.plan, self.fold, self.folder, self.resumed, self.seconds = plan, fold, folder, resumed, seconds
         self.trainer: pl.Trainer | None = None
-        self.steps = 0
+        self.health: Health | None = None
+        self.steps = self.skipped_steps = 0
         self.fast_path: list[str] = []
+        self._data: ClipDataModule | None = None
 
     def say(self, status: RunStatus = "running", message: str = "") -> None:
         """Say how the run stands, and that it is alive."""
         step = self.trainer.global_step if self.trainer is not None else 0
         self.folder.write_state(status, step, self.seconds, message)
+
+    def explain(self, error: BaseException) -> BenchmarkError | None:
+        """What to tell of a failure that is the machine's; None for any other."""
+        if is_want_of_memory(error) and self._data is not None:
+            evaluates = self.health is None or self.health.evaluates
+            return out_of_memory(error, self._data.settings, evaluates, this_process().size)
+        if isinstance(error, OSError):
+            return trouble_with_files(error, self.folder.path if self._data is None else self._data.store_path)
+        return None
 
     @property
     def device(self) -> torch.device:
@@ -86,6 +102,7 @@ class Fitting:
         data: ClipDataModule = plan.task.load("datamodule")(
             plan.inventory, store, settings, plan.protocol, self.fold, seed, classes
         )
+        self._data = data
         with self.timed("data"):
             share(data.prepare_data)
         module: TaskModule = plan.task.load("module")(recipe, classes, drawn)
@@ -114,7 +131,8 @@ class Fitting:
             data.setup()
             module.load_scored(scored)
             state = torch.load(saved, weights_only=True, map_location="cpu", mmap=True)
-            self._count(state["global_step"], state["fast_path"])
+            skipped = state["callbacks"].get("Health", {"skipped": 0})["skipped"]
+            self._count(state["global_step"], skipped, state["fast_path"])
             self.trainer = self._make_trainer(training, recipe, [], saved, module)
             return Trained(recipe, module, data)
         if labels is not None:
@@ -134,15 +152,16 @@ class Fitting:
                 ckpt_path=saved if resumes else None,
                 weights_only=True if resumes else None,
             )
-        self._count(trainer.global_step, module.fast_path)
+        assert self.health is not None
+        self._count(trainer.global_step, self.health.skipped, module.fast_path)
         for place, checkpoint in zip(also, best[1:], strict=True):
             self._keep_weights(module, checkpoint, place)
         self._keep_weights(module, best[0] if best else None, scored)
         return Trained(recipe, module, data)
 
-    def _count(self, steps: int, fast_path: Sequence[str]) -> None:
+    def _count(self, steps: int, skipped: int, fast_path: Sequence[str]) -> None:
         """Add a training to what the record says of all."""
-        self.steps += steps
+        self.steps, self.skipped_steps = self.steps + steps, self.skipped_steps + skipped
         self.fast_path += [name for name in fast_path if name not in self.fast_path]
 
     def best_score(self, training: Training, place: int = 0) -> float:
@@ -211,7 +230,7 @@ class Fitting:
                 )
             kept = [torch.load(path, weights_only=True, map_location="cpu", mmap=True) for path in best.best_first]
             weights = [state["state_dict"] for state in kept]
-        share(lambda: save_weights(scored, weights))
+        share(lambda: save(scored, weights if len(weights) > 1 else weights[0]))
         module.load_scored(scored)
 
     def _make_trainer(
@@ -221,10 +240,11 @@ class Fitting:
         val_every = min(settings.val_every, settings.max_steps) if best else None
         # Nothing reads such memory, and filling it takes an eighth of a step.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip()), TellSchedule(), *best]
+        health = self.health = Health(self.folder.path, settings.on_bad_loss)
+        callbacks: list[Callback] = [ProgressLine(f"training {training.name}".strip()), health, TellSchedule(), *best]
         if best and selection.patience is not None:
             callbacks.append(Patience(selection))
-        callbacks.append(RunKeeper(self.folder, saved, settings.checkpoint_every, val_every, self.seconds))
+        callbacks.append(RunKeeper(self.folder, saved, settings.checkpoint_every, val_every, self.seconds, health))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pl.Trainer(
@@ -241,6 +261,7 @@ class Fitting:
                 sync_batchnorm=syncs_batchnorm(recipe),
                 logger=self._loggers(training, module.n_parameters),
                 callbacks=callbacks,
+                plugins=[WholeCheckpoints()],
                 profiler=StepProfiler(self.folder.path / FOLDER) if self._profiles(training) else None,
                 enable_progress_bar=False,
                 enable_model_summary=False,
@@ -282,14 +303,6 @@ class Fitting:
 def syncs_batchnorm(recipe: Recipe) -> bool:
     """Whether the processes of a training share the statistics of their batches."""
     return recipe.trainer.sync_batchnorm and this_process().size > 1 and default_device().type == "cuda"
-
-
-def save_weights(path: Path, weights: Sequence[Any]) -> None:
-    """Write one set of weights, or several, at once or not at all."""
-    fresh = path.with_suffix(".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(weights if len(weights) > 1 else weights[0], fresh)
-    fresh.replace(path)
 
 
 def is_whole(path: Path) -> bool:

@@ -14,6 +14,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from benchmark.errors import BenchmarkError, InputError, Interrupted
+from benchmark.mishaps import how_it_ended
 from benchmark.plan import Plan
 from benchmark.processes import environment, is_first, join_group
 
@@ -75,6 +76,7 @@ def launch(devices: int, words: Sequence[str]) -> None:
             run_id=uuid.uuid4().hex,
             max_restarts=0,
             monitor_interval=0.2,
+            signals_to_handle="SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2",  # which are passed on
             logs_specs=DefaultLogsSpecs(logs, redirects=dict.fromkeys(range(1, devices), Std.ALL)),
         )
         try:
@@ -91,9 +93,8 @@ def _end_of(failures: dict[int, ProcessFailure]) -> SystemExit | BenchmarkError:
     if first.exitcode > 0 and 0 in failures and failures[0].exitcode > 0:
         return SystemExit(failures[0].exitcode)
     said = _last_lines(Path(first.error_file).with_name("stderr.log")) if rank else []
-    killed = " by the system, perhaps for want of memory" if first.exitcode == -9 else ""
-    how = f"was killed{killed}" if first.exitcode < 0 else f"ended with exit code {first.exitcode}"
-    return BenchmarkError("\n".join([f"process {rank} {how}", *said]), "DEVICES", "the same command goes on")
+    remedy = "the same command goes on" + ("; smaller batches need less memory" if first.exitcode == -9 else "")
+    return BenchmarkError("\n".join([f"process {rank} {how_it_ended(first.exitcode)}", *said]), "DEVICES", remedy)
 
 
 def _last_lines(path: Path) -> list[str]:

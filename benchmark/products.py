@@ -30,6 +30,7 @@ class Product(NamedTuple):
         steps: Optimiser steps that it took.
         score: The validation score that selected its weights; NaN where none did.
         random_weights: Whether a part that should have had pretrained weights started without them.
+        skipped_steps: Steps that were left out, because their loss was no number.
     """
 
     training: Training
@@ -42,6 +43,7 @@ class Product(NamedTuple):
     steps: int
     score: float
     random_weights: bool
+    skipped_steps: int = 0
 
 
 def held_out_of(products: Sequence[Product]) -> Mapping[str, ClipTable]:

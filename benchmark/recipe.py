@@ -95,6 +95,7 @@ class Recipe:
 
 
 DESCRIPTION = ("title", "citation", "parameters", "official", "external_data", "protocol", "mini")
+CHANGEABLE = (("data", "eval_batch_size"), ("trainer", "on_bad_loss"))
 WHOLE = ("members", "stages", "fusion")
 USER_HEAD = {"class_path": "benchmark.heads.GlobalMeanPool"}
 
@@ -139,9 +140,16 @@ class RecipeConfig:
         return str(self._parser.dump(self._namespace, skip_unset=False))
 
     def identity(self) -> dict[str, Any]:
-        """What a system computes: the keys that differ from their defaults, without those that only describe it."""
+        """What a system computes: the keys that differ from their defaults, without those that only describe it.
+
+        Nor does it say what a stopped run may go on with when it has failed: smaller batches that nothing is learnt
+        from, and bad steps left out.
+        """
         stated = yaml.safe_load(str(self._parser.dump(self._namespace, skip_default=True)))
-        return {key: value for key, value in stated.items() if key not in DESCRIPTION}
+        for part, name in CHANGEABLE:
+            if part in stated:
+                stated[part].pop(name, None)
+        return {key: value for key, value in stated.items() if key not in DESCRIPTION and value != {}}
 
     def build(self) -> Recipe:
         """New instances of all parts, drawn from torch's global random state."""

@@ -5,6 +5,7 @@ whole, at the end. Imports no torch, so that many small processes can write and 
 """
 
 import dataclasses
+import errno
 import itertools
 import json
 import math
@@ -21,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from benchmark.alive import is_alive, started
 from benchmark.errors import BenchmarkError, InputError
 
 SCHEMA = 1
@@ -50,6 +52,7 @@ class RunRecord:
         macs: Multiply-accumulates of one forward pass of the network on one clip.
         seconds: Wall time of `data`, `train` and `eval`.
         steps: Optimiser steps taken.
+        skipped_steps: Those of them that changed nothing, because the loss or the gradient was no number.
         coverage: Share of the listed clips that were there.
         skipped: Clip to the reason why it was left out.
         scores: Metric key to its value as a fraction; None where it is undefined.
@@ -86,6 +89,7 @@ class RunRecord:
     overrides: list[str] = field(default_factory=list)
     external_data: bool = False
     random_weights: bool = False
+    skipped_steps: int = 0
     coverage: float = 1.0
     skipped: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -119,11 +123,19 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def unwritable(path: Path, error: OSError) -> BenchmarkError:
     """The error for a place that takes no more files, whatever the reason."""
+    full = f" (the disk at {_disk_of(path)})" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     return BenchmarkError(
-        f"cannot write: {error.strerror or error}",
+        f"cannot write: {error.strerror or error}{full}",
         path,
-        "free space or choose a writable folder (DCASE_BENCH_DATA, DCASE_BENCH_RUNS, DCASE_BENCH_CACHE)",
+        "free space, then the same command goes on; or choose another folder "
+        "(DCASE_BENCH_DATA, DCASE_BENCH_RUNS, DCASE_BENCH_CACHE)",
     )
+
+
+def _disk_of(path: Path) -> Path:
+    """Where the disk that holds a file is mounted."""
+    here = path.absolute()
+    return next((folder for folder in (here, *here.parents) if folder.is_mount()), here)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -248,6 +260,7 @@ class RunFolder:
             "message": message,
             "host": socket.gethostname(),
             "pid": os.getpid(),
+            "started": started(os.getpid()),
             "heartbeat": time.time(),
         }
         write_json(self.path / "state.json", state)
@@ -330,15 +343,7 @@ def is_stopped(state: dict[str, Any]) -> bool:
         return True
     if state["host"] != socket.gethostname():
         return time.time() - float(state["heartbeat"]) > SILENT_SECONDS
-    if state["pid"] == os.getpid():
-        return True
-    try:
-        os.kill(state["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return state["pid"] == os.getpid() or not is_alive(state["pid"], state.get("started"))
 
 
 def find_runs(root: Path, name: str, holding: str = RECORD) -> list[Path]:

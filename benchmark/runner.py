@@ -1,13 +1,15 @@
 """Recipe + data + seed -> run record: trains and scores one system, fold by fold."""
 
 import dataclasses
-import errno
 import logging
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -26,11 +28,11 @@ from benchmark.products import fuse, held_out_of, join
 from benchmark.recipe import Recipe, Training
 from benchmark.records import Identity, RunFolder, RunRecord, SilentFolder
 from benchmark.stages import System
+from benchmark.training.callbacks import STOPS
 from benchmark.training.labels import Predict
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 SCORED = "scored"
 
 
@@ -80,19 +82,18 @@ class Run:
         config = self._header() + self.plan.config.as_yaml()
         share(lambda: records.write_text(self.folder.path / "config.yaml", config))
         try:
-            record = self._train_and_score()
+            with _stopped_as_by_ctrl_c():
+                record = self._train_and_score()
         except (KeyboardInterrupt, SystemExit, Interrupted) as error:  # Lightning turns Ctrl-C into SystemExit
             self.fitting.say("interrupted", str(error))
             if isinstance(error, Interrupted):
                 raise
             raise Interrupted("stopped", self.folder.path, "the same command resumes it") from error
-        except OSError as error:
-            self._fail(error)
-            if error.errno in NO_ROOM:
-                raise records.unwritable(Path(error.filename or self.folder.path), error) from error
-            raise
         except BaseException as error:
-            self._fail(error)
+            told = self.fitting.explain(error)
+            self._fail(told or error)
+            if told is not None:
+                raise told from error
             raise
         finally:
             if self.options.logger == "wandb":
@@ -103,7 +104,7 @@ class Run:
 
     def _fail(self, error: BaseException) -> None:
         try:
-            self.fitting.say("failed", f"{type(error).__name__}: {error}")
+            self.fitting.say("failed", str(error) if isinstance(error, BenchmarkError) else repr(error))
         except BenchmarkError:
             logging.getLogger(__name__).warning("the run's state could not be written")
 
@@ -151,7 +152,7 @@ class Run:
         """Train all stages, and score what is made of the last one's predictions."""
         system = System(self.fitting)
         products = system.train()
-        self.fitting.steps = system.steps
+        self.fitting.steps, self.fitting.skipped_steps = system.steps, system.skipped_steps
         decides = [product for product in products if "frames" in product.training.outputs][-1]
         recipe, module, data = trained = self.fitting.prepare(decides.training)
         data.setup()
@@ -202,6 +203,7 @@ class Run:
             device=device_name(self.fitting.device, plan.options.devices * plan.options.nodes),
             seconds={part: round(value, 2) for part, value in self.fitting.seconds.items()},
             steps=self.fitting.steps,
+            skipped_steps=self.fitting.skipped_steps,
             coverage=coverage,
             skipped=data.skipped,
             dataset_fingerprint=plan.inventory.fingerprint,
@@ -233,6 +235,21 @@ class Run:
 
             log_finished(self.folder, self.fitting.about(record.parameters))
         self.fitting.say("finished")
+
+
+@contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """What asks for an end does so also outside of trainings, which take these signals themselves."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in STOPS if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def repeats_stopped(plans: Sequence[Plan]) -> bool:

@@ -23,6 +23,8 @@ class TrainerSettings:
         precision: Lightning's name of the precision; features and losses stay in float32.
         gradient_clip_val: Largest norm of the gradient.
         checkpoint_every: Steps between two checkpoints to resume from.
+        on_bad_loss: What a step does whose loss or gradient is no number: `stop` the run, or `skip` the step and count
+            it in the record.
         channels_last: Keep convolution weights in the layout that CPUs and tensor cores prefer; changes rounding only.
         fused: Let the optimiser move all weights at once, where it can; changes rounding only.
         sync_batchnorm: Let GPUs that share a training share the statistics of its batches, so that their number changes
@@ -36,6 +38,7 @@ class TrainerSettings:
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     gradient_clip_val: float | None = None
     checkpoint_every: int = 500
+    on_bad_loss: Literal["stop", "skip"] = "stop"
     channels_last: bool = True
     fused: bool = True
     sync_batchnorm: bool = True

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple, Self
 
 from benchmark.errors import BenchmarkError
+from benchmark.mishaps import how_it_ended
 from benchmark.plan import LoggerName, RunOptions
 from benchmark.records import Identity, SilentFolder
 
@@ -56,19 +56,18 @@ class SideBySide:
         self.processes: list[multiprocessing.process.BaseProcess] = []
 
     def __enter__(self) -> Self:
-        """While it lasts, SIGTERM stops the work as Ctrl-C does."""
-        self.before = signal.signal(signal.SIGTERM, _stop)
+        """Start nothing yet."""
         return self
 
     def __exit__(self, *error: object) -> None:
         """Stop the processes: what they train is kept in checkpoints."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for process in self.processes:
             process.terminate()
         for process in self.processes:
             process.join(PATIENCE_SECONDS)
             process.kill()
-        signal.signal(signal.SIGTERM, self.before)
+        signal.signal(signal.SIGTERM, before)
 
     def do(self, jobs: Sequence[Any]) -> None:
         """Do the jobs of one turn.
@@ -102,13 +101,9 @@ class SideBySide:
                 return found
             except queue.Empty:
                 if dead:
-                    what = f"a training's process ended with exit code {dead[0].exitcode}"
+                    what = f"a training's process {how_it_ended(dead[0].exitcode or 0)}"
                     remedy = "the same command goes on; with fewer DEVICES it needs less memory"
                     return BenchmarkError(what, self.work.folder, remedy)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _serve(work: Work, place: int, number: int, waiting: Any, done: Any) -> None:
@@ -126,12 +121,14 @@ def _serve(work: Work, place: int, number: int, waiting: Any, done: Any) -> None
 
     torch.set_num_threads(max(1, torch.get_num_threads() // number))
     quiet()
+    fitting: Fitting | None = None
     try:
         # The process that waits for this one has the run's one page on W&B.
         logger: LoggerName = "csv" if work.options.logger == "wandb" else work.options.logger
         plan = make_plan(replace(work.options, devices=1, logger=logger))
         folder = SilentFolder(work.folder, work.identity)
-        system = System(Fitting(plan, work.fold, folder, work.resumed, {}))
+        fitting = Fitting(plan, work.fold, folder, work.resumed, {})
+        system = System(fitting)
         with random_weights_allowed(work.options.allow_random_weights):
             while True:
                 system.do(waiting.get())
@@ -139,7 +136,10 @@ def _serve(work: Work, place: int, number: int, waiting: Any, done: Any) -> None
     except BenchmarkError as error:
         done.put(error)
     except Exception as error:
-        done.put(BenchmarkError(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}", work.folder))
+        told = fitting.explain(error) if fitting is not None else None
+        done.put(
+            told or BenchmarkError(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}", work.folder)
+        )
 
 
 def _take_device(place: int, number: int) -> None:

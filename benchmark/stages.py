@@ -79,6 +79,7 @@ class System:
 
     Attributes:
         steps: Optimiser steps of all trainings, also of those that were taken over.
+        skipped_steps: Those of them that were left out.
         labels: What all members of the last stage learnt from; None: the given labels, or each member its own.
 
     Args:
@@ -90,7 +91,7 @@ class System:
         self.folder = fitting.folder.path / PARTS
         self.folder.mkdir(exist_ok=True)
         self.trainings = {training.name: training for training in self.plan.config.trainings()}
-        self.steps = 0
+        self.steps = self.skipped_steps = 0
         self.labels: Labels | None = None
 
     def train(self) -> list[Product]:
@@ -107,6 +108,7 @@ class System:
                             devices.do([job for job in jobs if not next(self._artifacts(job)).is_whole])
                     products = [self.do(job) for job in jobs]
                     self.steps += sum(product.steps for product in products)
+                    self.skipped_steps += sum(product.skipped_steps for product in products)
                     turns.append(products)
                 if products[0].training.stage.keep == "best":
                     products = best_turns(turns)
@@ -159,7 +161,8 @@ class System:
         training, further = self.trainings[job.name], self._artifacts(job)
         first = next(further)
         if not first.is_whole:
-            before, labels, also = self.fitting.steps, _read_labels(job.labels), list(further)
+            before, skipped = self.fitting.steps, self.fitting.skipped_steps
+            labels, also = _read_labels(job.labels), list(further)
             trained = self.fitting.train(
                 training,
                 first.weights,
@@ -170,7 +173,11 @@ class System:
             held_out = part_of(trained.data, training, labels)[1]
             for place, artifact in (*enumerate(also, 1), (0, first)):  # where the last is whole, all are
                 trained.module.load_scored(artifact.weights)
-                about = {"steps": self.fitting.steps - before, "score": self.fitting.best_score(training, place)}
+                about = {
+                    "steps": self.fitting.steps - before,
+                    "skipped_steps": self.fitting.skipped_steps - skipped,
+                    "score": self.fitting.best_score(training, place),
+                }
                 self._save_tables(artifact.tables, trained, held_out, about)
         self.fitting.forget(training)
         key, weights, tables = first
@@ -179,7 +186,8 @@ class System:
         out, test = (table_of(content, name) for name in ("held_out", "test"))
         parameters, macs, steps = (int(content[name]) for name in ("parameters", "macs", "steps"))
         score, random = float(content["score"]), bool(content["random_weights"])
-        return Product(training, key, weights, out, test, parameters, macs, steps, score, random)
+        left_out = int(content.get("skipped_steps", 0))  # not in artifacts of earlier versions
+        return Product(training, key, weights, out, test, parameters, macs, steps, score, random, left_out)
 
     def key_of(self, training: Training, labels_key: str = "", start_key: str = "") -> str:
         """Hash of all that a training comes from; which of its monitors' weights are taken is no part of it.

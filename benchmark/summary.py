@@ -224,6 +224,9 @@ def print_traces(console: Console, folders: Sequence[Path], runs: Sequence[RunRe
             markup=False,
             soft_wrap=True,
         )
+        if run.skipped_steps:
+            what = "steps were left out, because their loss or gradient was no number"
+            console.print(f"  {run.skipped_steps} of {run.steps} {what}", highlight=False, soft_wrap=True)
         if run.skipped:
             console.print(
                 f"  {len(run.skipped)} clips were left out; record.json names them under `skipped`", highlight=False

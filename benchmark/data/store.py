@@ -262,7 +262,7 @@ def _decode(clip: Clip, sample_rate: int, mono: bool, on_error: OnError, channel
             raise InputError(f"{len(waveform)} channels instead of {channels}", clip.path, remedy)
         samples, gain = to_int16(convert(clip.path, waveform, rate, sample_rate, mono))
     except InputError as error:
-        if on_error == "stop":
+        if on_error == "stop" or not clip.path.parent.is_dir():  # its disk is gone
             raise
         return Row(clip.clip_id, 0, 0, 0, 0, 1.0, *source, 0, str(error).splitlines()[0]), np.empty((0, 0), np.int16)
     channels, length = samples.shape

@@ -21,11 +21,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from benchmark.errors import BenchmarkError, InputError, Interrupted
+from benchmark.errors import InputError, Interrupted
 from benchmark.processes import any_of, is_first
 from benchmark.records import RunFolder
 from benchmark.settings import Selection
 from benchmark.suggest import did_you_mean
+from benchmark.training.health import Health
 
 HEARTBEAT_SECONDS = 5.0
 # What a terminal, a system that shuts down, and a cluster that wants its machine back send.
@@ -44,12 +45,19 @@ class RunKeeper(Checkpoint):
         every: Steps between two checkpoints.
         val_every: Steps between two validations, if there are any.
         seconds: Wall time of each part so far, kept by the runner.
+        health: Asked before anything is saved.
     """
 
     def __init__(
-        self, folder: RunFolder, checkpoint: Path, every: int, val_every: int | None, seconds: dict[str, float]
+        self,
+        folder: RunFolder,
+        checkpoint: Path,
+        every: int,
+        val_every: int | None,
+        seconds: dict[str, float],
+        health: Health,
     ) -> None:
-        self.checkpoint = checkpoint
+        self.checkpoint, self.health = checkpoint, health
         self.folder, self.every, self.val_every, self.seconds = folder, every, val_every, seconds
         self.stop = self._asked = False
         self._beaten = self._began = self._before = 0.0
@@ -104,10 +112,9 @@ class RunKeeper(Checkpoint):
         self._release()
 
     def _beat(self, trainer: pl.Trainer) -> None:
-        """Every few seconds: say that the run is alive, and look whether its loss still is a number."""
+        """Every few seconds: say that the run is alive."""
         if time.monotonic() - self._beaten < HEARTBEAT_SECONDS or not is_first():
             return
-        self._check_loss(trainer)
         self._measure(trainer)
         self.folder.write_state("running", trainer.global_step, self.seconds)
         self._beaten = time.monotonic()
@@ -116,22 +123,11 @@ class RunKeeper(Checkpoint):
         if trainer.training:
             self.seconds["train"] = self._before + time.monotonic() - self._began
 
-    def _check_loss(self, trainer: pl.Trainer) -> None:
-        loss = trainer.callback_metrics.get("train/loss")
-        if loss is not None and not loss.isfinite():
-            remedy = (
-                "lower the learning rate or clip gradients (--trainer.gradient_clip_val); the last checkpoint is kept"
-            )
-            raise BenchmarkError(f"the loss is {float(loss)} at step {trainer.global_step}", self.folder.path, remedy)
-
     def _save(self, trainer: pl.Trainer) -> None:
         """Replace the checkpoint at once, and stop here if that was asked for."""
-        self._check_loss(trainer)
+        self.health.check(trainer)
         self._measure(trainer)
-        fresh = self.checkpoint.with_suffix(".part")
-        trainer.save_checkpoint(fresh)
-        if is_first():
-            fresh.replace(self.checkpoint)
+        trainer.save_checkpoint(self.checkpoint)
         if self.stop:
             where = f"stopped after step {trainer.global_step}"
             raise Interrupted(where, self.folder.path, "the same command resumes it")

@@ -25,6 +25,7 @@ from benchmark.launch import start_processes
 from benchmark.plan import RunOptions
 from benchmark.predictions import read_predictions
 from benchmark.processes import any_of, drawn, share, whole_batch
+from benchmark.training.module import TaskModule
 
 MIXED = '--augmentations=[{"class_path":"benchmark.augmentations.mixup.Mixup"}]'
 SHORT = "--data mini --system cnn4 --trainer.precision 32-true --trainer.max_steps 3 --data.batch_size 8"
@@ -37,7 +38,7 @@ KINDS = {
 OTHERS = {task: f"--task {task} {SHORT}" for task in ("asc", "asc-mobile", "tagging", "domestic")}
 
 
-def together(number, jobs, runs, clips=0):
+def together(number, jobs, runs, clips=0, code=0):
     """Let so many processes do the jobs; the folders that they leave, by task."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -51,7 +52,7 @@ def together(number, jobs, runs, clips=0):
         process.start()
     for process in processes:
         process.join()
-    assert [process.exitcode for process in processes] == [0] * number
+    assert [process.exitcode for process in processes] == [code] * number
     return {record.task: runs / record.task / record.system / record.id for record in read_records(runs)}
 
 
@@ -112,6 +113,41 @@ def test_no_clip_is_lost_or_doubled_whatever_their_number(tmp_path, clips):
     found = together(4, KINDS | OTHERS, tmp_path / "many", clips)
     require_same(found, alone(KINDS | OTHERS, tmp_path / "one", clips))
     assert {len(read_predictions(folder).clip_id) for folder in found.values()} == {clips}
+
+
+def spoil(patch, rank):
+    """Make the second step's input no numbers, in one process only; None: in any."""
+    original = TaskModule.network_input
+
+    def spoilt(self, *words):
+        x, *rest = original(self, *words)
+        bad = self.training and self.global_step == 1 and rank in (None, self.global_rank)
+        return (x * torch.nan if bad else x, *rest)
+
+    patch.setattr(TaskModule, "network_input", spoilt)
+
+
+def test_all_processes_leave_a_step_out_that_is_bad_in_one(tmp_path):
+    jobs = {"bad": f"--task bad {SHORT} --trainer.gradient_clip_val 1 --trainer.on_bad_loss skip"}
+    with pytest.MonkeyPatch.context() as patch:
+        spoil(patch, rank=1)
+        found = together(2, jobs, tmp_path / "two")
+    with pytest.MonkeyPatch.context() as patch:
+        spoil(patch, rank=None)
+        expected = alone(jobs, tmp_path / "one")
+    theirs, ours = (read_predictions(folders["bad"]).probabilities for folders in (found, expected))
+    np.testing.assert_allclose(theirs, ours, atol=1e-6, rtol=0)
+    assert [record.skipped_steps for runs in ("two", "one") for record in read_records(tmp_path / runs)] == [1, 1]
+
+
+def test_a_step_that_is_bad_in_one_process_stops_all_and_names_its_clips(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        spoil(patch, rank=1)
+        together(2, {"bad": f"--task bad {SHORT}"}, tmp_path, code=1)
+    (path,) = tmp_path.glob("*/*/*/state.json")
+    state = json.loads(path.read_text())
+    assert state["status"] == "failed" and "the loss is nan in step 2, of the clips" in state["message"]
+    assert "and 1 more" in state["message"], "of a batch of 8 each process has 4"
 
 
 @pytest.fixture
@@ -179,22 +215,24 @@ def at_step(runs, step):
 
 @pytest.mark.slow
 def test_a_stopped_run_of_two_processes_goes_on_and_ends_as_if_undisturbed(tmp_path):
-    """SIGTERM to what has started them, then SIGKILL to one of them, which ends the other."""
+    """SIGTERM or SIGUSR1 to what has started them, then SIGKILL to one of them, which ends the other."""
     long = ("--trainer.max_steps", "400", "--trainer.checkpoint_every", "20", "--selection.monitor", "null")
-    run = command(tmp_path / "stopped", *long)
-    folder = at_step(tmp_path / "stopped", 30)
-    run.send_signal(signal.SIGTERM)
-    _, said = run.communicate()
-    assert run.returncode == 3, said
-    state = json.loads((folder / "state.json").read_text())
-    assert state["status"] == "interrupted" and "the same command resumes it" in said
+    state = {"step": 0}
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        run = command(tmp_path / "stopped", *long)
+        folder = at_step(tmp_path / "stopped", state["step"] + 20)
+        run.send_signal(number)
+        _, said = run.communicate()
+        assert run.returncode == 3, said
+        state = json.loads((folder / "state.json").read_text())
+        assert state["status"] == "interrupted" and "the same command resumes it" in said
 
     run = command(tmp_path / "stopped", *long)
     at_step(tmp_path / "stopped", state["step"] + 60)
     workers = subprocess.run(["pgrep", "-P", str(run.pid)], capture_output=True, text=True, check=True)
     os.kill(int(workers.stdout.split()[-1]), signal.SIGKILL)
     _, said = run.communicate()
-    assert run.returncode == 1 and "killed by the system" in said and "the same command goes on" in said
+    assert run.returncode == 1 and "was killed (SIGKILL) by the system" in said and "the same command goes on" in said
 
     for runs in ("stopped", "undisturbed"):
         run = command(tmp_path / runs, *long)

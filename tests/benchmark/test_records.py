@@ -1,10 +1,12 @@
 import dataclasses
 import json
+import os
 import subprocess
 
 import pytest
 from helpers import make_record, read_records
 
+from benchmark.alive import started
 from benchmark.errors import BenchmarkError, InputError
 from benchmark.records import (
     MIGRATIONS,
@@ -148,7 +150,10 @@ def test_runs_are_found_by_path_prefix_last_and_group(tmp_path):
         ({"status": "interrupted"}, True),
         ({"status": "failed"}, True),
         ({"status": "running"}, True),  # a number that this very process has again
-        ({"status": "running", "pid": 1}, False),
+        ({"status": "running", "pid": "another"}, False),
+        ({"status": "running", "pid": "another", "started": 1}, True),  # which had the number before
+        ({"status": "running", "pid": "another", "started": None}, False),  # of a version that did not say
+        ({"status": "running", "pid": "zombie"}, True),
         ({"status": "running", "pid": "dead"}, True),
         ({"status": "running", "host": "elsewhere"}, False),
         ({"status": "running", "host": "elsewhere", "heartbeat": 0.0}, True),
@@ -157,11 +162,18 @@ def test_runs_are_found_by_path_prefix_last_and_group(tmp_path):
 def test_a_run_is_stopped_when_it_says_so_or_is_gone(tmp_path, changes, stopped):
     folder = RunFolder.create(tmp_path, "bad", "cnn8", WORK)
     folder.write_state("running", 3, {})
-    if changes.get("pid") == "dead":
-        dead = subprocess.Popen(["true"])
-        dead.wait()
-        changes = changes | {"pid": dead.pid}
-    assert is_stopped(folder.read_state() | changes) == stopped
+    state = folder.read_state()
+    assert state["started"] is not None
+    kind = changes.get("pid")
+    with subprocess.Popen(["sleep", "60" if kind == "another" else "0"]) as process:
+        if kind == "dead":
+            process.wait()
+        elif kind == "zombie":
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        if kind:
+            changes = {"started": started(process.pid)} | changes | {"pid": process.pid}
+        assert is_stopped(state | changes) == stopped
+        process.kill()
 
 
 def test_only_the_same_work_with_a_checkpoint_is_resumed(tmp_path):

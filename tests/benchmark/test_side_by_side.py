@@ -129,6 +129,24 @@ def test_a_stopped_run_leaves_no_process_and_goes_on(start, tmp_path, number):
 
 
 @pytest.mark.slow
+def test_a_killed_training_ends_the_run_which_says_so_and_goes_on(start, tmp_path):
+    runs = tmp_path / "killed"
+    process = start("killed", "--devices", "2", steps=60)
+    wait_until(lambda: len(list(runs.glob("*/*/*/checkpoints/last-one.*.ckpt"))) == 2)
+    trainings = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "spawn_main"], capture_output=True, text=True)
+    os.kill(int(trainings.stdout.split()[0]), signal.SIGKILL)
+    said = process.communicate()[1]
+    assert process.returncode == 1
+    assert "a training's process was killed (SIGKILL) by the system, perhaps for want of memory" in said
+    assert json.loads((only(runs) / "state.json").read_text())["status"] == "failed"
+    wait_until(lambda: not in_group(runs), 60)
+    again = start("killed", "--devices", "2", steps=60)
+    said = again.communicate()[1]
+    assert again.returncode == 0, said
+    assert json.loads((only(runs) / "record.json").read_text())["steps"] == 8 * 60
+
+
+@pytest.mark.slow
 def test_trainings_side_by_side_are_one_run_on_wandb(start, tmp_path, monkeypatch):
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
@@ -152,7 +170,7 @@ def test_what_a_training_says_is_what_the_command_says(start, tmp_path):
     process = start("wrong", "--devices", "2", "--optimizer.init_args.lr", "1e30")
     said = process.communicate()[1]
     assert process.returncode == 1
-    assert "the loss is" in said
+    assert "the weights are no usable numbers after step 1" in said
     assert json.loads((only(tmp_path / "wrong") / "state.json").read_text())["status"] == "failed"
 
 

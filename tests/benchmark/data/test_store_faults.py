@@ -75,6 +75,23 @@ def test_a_build_cut_anywhere_ends_with_the_same_bytes(clips, folder, tmp_path, 
     assert content(folder) == content(tmp_path / "undisturbed")
 
 
+def test_a_disk_that_vanishes_stops_the_build_even_where_broken_clips_are_skipped(clips, folder, tmp_path, monkeypatch):
+    audio, away = clips[0].path.parent, tmp_path / "away"
+
+    def read(path):
+        if path == clips[3].path:
+            audio.rename(away)
+        return read_audio(path)
+
+    monkeypatch.setattr(store_module, "read_audio", read)
+    with pytest.raises(InputError, match=str(audio)):
+        build(folder, clips, on_error="skip", jobs=1)
+    assert not (folder / "index.json").exists()
+    away.rename(audio)
+    monkeypatch.undo()
+    assert_holds(build(folder, clips), clips)
+
+
 def slowly(path):
     time.sleep(0.03)
     return read_audio(path)

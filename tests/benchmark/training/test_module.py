@@ -35,6 +35,7 @@ def fit(module, data, steps=1, precision="32-true"):
 def test_standardisation_is_fitted_on_the_valid_frames_of_the_training_windows_only():
     module, data = build("cnn4", "--data.batch_size", "4")
     fit(module, data)
+    data.setup()
     frames = []
     for batch in data.in_order(data.train):
         waveform = batch["waveform"].float() * batch["gain"][:, None, None]

@@ -17,13 +17,16 @@ def test_a_profile_says_where_the_time_goes(capsys):
     assert main([*RUN, "--trainer.max_steps", "40", "--profile"]) == 0
     (record,) = read_records(runs_root())
     folder = runs_root() / record.task / record.system / record.id / "profile"
-    parts = json.loads((folder / "profile.json").read_text())["ms_per_step"]
+    found = json.loads((folder / "profile.json").read_text())
+    parts, costliest = found["ms_per_step"], found["operations"]
     assert list(parts) == [part.name for part in PARTS] + ["rest"]
     assert all(value > 0 for value in parts.values()), parts
     names = {event.get("name") for event in json.loads((folder / "trace.json").read_text())["traceEvents"]}
     assert "aten::convolution_backward" in names
+    assert len(costliest) == 10 and costliest == sorted(costliest, key=lambda row: -row["share"])
     said = capsys.readouterr().out
-    assert "aten::convolution_backward" in said and all(f"\n  {name} " in said for name in parts)
+    assert all(f"\n  {name} " in said for name in parts)
+    assert all(row["name"][:60] in said for row in costliest)
 
 
 def test_a_training_too_short_for_a_profile_says_so(capsys):

@@ -16,7 +16,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
@@ -29,6 +28,7 @@ from benchmark.registry import Task
 from benchmark.settings import Changes, Selection, Stage, TrainerSettings, check_name, check_scale
 from benchmark.suggest import did_you_mean
 from benchmark.training.adversarial import Adaptation
+from benchmark.yaml_files import parse_yaml
 
 OutputName = Literal["clips", "frames"]
 OUTPUTS: tuple[OutputName, ...] = ("clips", "frames")
@@ -140,7 +140,7 @@ class RecipeConfig:
 
     def identity(self) -> dict[str, Any]:
         """What a system computes: the keys that differ from their defaults, without those that only describe it."""
-        stated = yaml.safe_load(str(self._parser.dump(self._namespace, skip_default=True)))
+        stated = parse_yaml(str(self._parser.dump(self._namespace, skip_default=True)))
         return {key: value for key, value in stated.items() if key not in DESCRIPTION}
 
     def build(self) -> Recipe:
@@ -343,7 +343,7 @@ def load_recipe(
         raise InputError(f"task {task.name} has no system {system!r}", remedy=did_you_mean(system, task.systems))
     path = task.systems[system]
     place = str(path)
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = parse_yaml(path.read_text(encoding="utf-8"))
     if mini:
         content = merge(content, content.get("mini", {}))
         for changes in _changes(content):

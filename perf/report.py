@@ -34,12 +34,11 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     write_text(path, json.dumps(report, indent=1) + "\n")
     write_text(path.with_suffix(".md"), render(path.stem, report))
     if path.parent == RESULTS:
-        pages = [render(one.stem, read_report(one)) for one in sorted(RESULTS.glob("*.json"))]
-        write_text(PAGE, with_reports(PAGE.read_text(encoding="utf-8"), "\n".join(pages)))
+        write_text(PAGE, with_reports(PAGE.read_text(encoding="utf-8"), RESULTS))
 
 
-def with_reports(text: str, reports: str) -> str:
-    """The page with other reports between its markers.
+def with_reports(text: str, folder: Path) -> str:
+    """The page with all reports of a folder between its markers.
 
     Raises:
         InputError: It has not the two markers.
@@ -48,6 +47,8 @@ def with_reports(text: str, reports: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise InputError("no place for the reports", PAGE, f"put these two lines there: {BEGIN} {END}")
+    pages = [render(path.stem, read_report(path)) for path in sorted(folder.glob("*.json"))]
+    reports = "\n".join(pages or ["No machine has been measured yet.\n"])
     return f"{before}{begin}\n\n{reports}\n{end}{after}"
 
 

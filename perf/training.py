@@ -8,8 +8,9 @@ import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from benchmark.errors import BenchmarkError
 from benchmark.plan import Plan, RunOptions, make_plan
 from benchmark.runner import Run, quiet
-from perf.arithmetic import precisions, training
+from perf.arithmetic import BF16, FLOAT32, precisions, products_in, training
 from perf.backbones import LAYOUTS, in_layout
 from perf.machine import cores
 from perf.measuring import Options, Rates, Table, measure, median, rates_table, timed, wait
@@ -195,16 +196,23 @@ def bare_steps(options: Options, batch: int, steps: int) -> dict[str, Callable[[
     return variants
 
 
-def plain_steps(path: Path, options: Options, batch: int, steps: int) -> Callable[[], float]:
-    """So many steps of the plain loop, reading included."""
-    torch.manual_seed(0)
-    loop, feed = PlainLoop(Network(len(CLASSES)), options.torch_device), batches(path, batch)
+def plain_steps(path: Path, options: Options, batch: int, steps: int) -> dict[str, Callable[[], float]]:
+    """So many steps of the plain loop, reading included; on a GPU also in TF32, which came two years later."""
+    variants = {}
+    for precision in precisions(options.device):
+        if precision == BF16:
+            continue
+        torch.manual_seed(0)
+        loop, feed = PlainLoop(Network(len(CLASSES)), options.torch_device), batches(path, batch)
+        train = partial(_plain, loop, feed, precision, steps)
+        variants[PLAIN if precision == FLOAT32 else f"{PLAIN}, {precision}"] = timed(train, options.torch_device)
+    return variants
 
-    def train() -> None:
+
+def _plain(loop: PlainLoop, feed: Iterator[Any], precision: str, steps: int) -> None:
+    with products_in(precision):
         for _ in range(steps):
             loop.step(*next(feed))
-
-    return timed(train, options.torch_device)
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -222,7 +230,7 @@ def run(options: Options) -> dict[str, Any]:
         variants, missing = {SUITE: suite.train}, ""
         try:
             write_features(work / "features.h5", waveforms, classes)
-            variants[PLAIN] = plain_steps(work / "features.h5", options, batch, steps)
+            variants |= plain_steps(work / "features.h5", options, batch, steps)
         except (BenchmarkError, OSError) as error:
             missing = f"the plain loop is not there: {' '.join(str(error).split())}"
         variants |= bare_steps(options, batch, steps)

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parts", default=",".join(PARTS), help="some of %(default)s")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="default: perf/results")
     parser.add_argument("--quick", action="store_true", help="try everything on the smallest sizes; measures nothing")
-    parser.add_argument("--all", action="store_true", help="compile every backbone in every layout, which takes hours")
+    parser.add_argument("--all", action="store_true", help="compile all backbones in both layouts; hours on a CPU")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments, words = parser.parse_known_args(argv)
     return exit_code(lambda: measure_parts(arguments, words), arguments.debug)

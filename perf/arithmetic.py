@@ -37,11 +37,20 @@ def cast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == BF16)
 
 
+def adam(network: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser of all that learns."""
+    return torch.optim.Adam([one for one in network.parameters() if one.requires_grad])
+
+
 def training(
-    network: nn.Module, x: Tensor, loss: Callable[[Any], Tensor], precision: str, steps: int = 1
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: Tensor,
+    loss: Callable[[Any], Tensor],
+    precision: str,
+    steps: int = 1,
 ) -> Callable[[], None]:
-    """So many steps: forward, backward, and Adam."""
-    optimizer = torch.optim.Adam([one for one in network.parameters() if one.requires_grad])
+    """So many steps: forward, backward, update."""
 
     def train() -> None:
         network.train()

@@ -20,12 +20,13 @@ import pytorch_lightning as pl
 import soundfile as sf
 import torch
 from pytorch_lightning.callbacks import Callback
+from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.errors import BenchmarkError
 from benchmark.plan import Plan, RunOptions, make_plan
 from benchmark.runner import Run, quiet
-from perf.arithmetic import BF16, FLOAT32, precisions, products_in, training
+from perf.arithmetic import BF16, FLOAT32, adam, precisions, products_in, training
 from perf.backbones import LAYOUTS, in_layout
 from perf.machine import cores
 from perf.measuring import Options, Rates, Table, measure, median, rates_table, timed, wait
@@ -187,11 +188,17 @@ def bare_steps(options: Options, batch: int, steps: int) -> dict[str, Callable[[
     torch.manual_seed(0)
     x = torch.randn(batch, FRAMES, BANDS, device=device)
     target = torch.randint(len(CLASSES), (batch,), device=device)
+
+    def loss(output: Any) -> Tensor:
+        return F.nll_loss(output.float(), target)
+
     variants = {}
     for precision in precisions(options.device):
         for layout in LAYOUTS:
             network = in_layout(Network(len(CLASSES)).to(device), layout)
-            train = training(network, x, lambda output: F.nll_loss(output.float(), target), precision, steps)
+            train = training(
+                network, adam(network), x, lambda output: F.nll_loss(output.float(), target), precision, steps
+            )
             variants[f"{BARE}: {precision}, {layout}"] = timed(train, device)
     return variants
 

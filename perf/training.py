@@ -196,9 +196,7 @@ def bare_steps(options: Options, batch: int, steps: int) -> dict[str, Callable[[
     for precision in precisions(options.device):
         for layout in LAYOUTS:
             network = in_layout(Network(len(CLASSES)).to(device), layout)
-            train = training(
-                network, adam(network), x, lambda output: F.nll_loss(output.float(), target), precision, steps
-            )
+            train = training(network, adam(network), x, loss, precision, steps)
             variants[f"{BARE}: {precision}, {layout}"] = timed(train, device)
     return variants
 

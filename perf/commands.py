@@ -20,7 +20,7 @@ from benchmark.predictions import Predictions
 from benchmark.records import RunRecord
 from benchmark.registry import Task, all_tasks
 from perf.isolated import ROOT
-from perf.measuring import Options, Table, median, spread, timed
+from perf.measuring import Options, Table, median, number, spread, timed
 
 # Clips of the development sets; of `sed` those of its test part, which alone have events.
 DEVELOPMENT = {
@@ -197,7 +197,7 @@ def run(options: Options) -> dict[str, Any]:
 def tables(found: dict[str, Any]) -> list[Table]:
     """Scorers, and commands."""
     scored = [
-        [f"`{task}`", f"{one['clips']:,}", f"{median(one['seconds']):.3f}", spread(one["seconds"])]
+        [f"`{task}`", f"{one['clips']:,}", number(median(one["seconds"])), spread(one["seconds"])]
         for task, one in found["scoring"].items()
     ]
     answered = []

@@ -101,14 +101,14 @@ def scoring(options: Options) -> dict[str, dict[str, Any]]:
 def write_runs(root: Path, records: int) -> None:
     """Folders of so many finished runs that nobody trained, shared out to all tasks and their systems."""
     tasks = list(all_tasks().values())
-    for number in range(records):
-        task = tasks[number % len(tasks)]
+    for place in range(records):
+        task = tasks[place % len(tasks)]
         systems, protocol = list(task.systems), next(iter(task.protocols))
-        folds, turn = task.protocols[protocol], number // len(tasks)
-        predictions = made_predictions(task, 200, number)
+        folds, turn = task.protocols[protocol], place // len(tasks)
+        predictions = made_predictions(task, 200, place)
         record = RunRecord(
-            id=f"20260101-000000-{number}",
-            group=f"group{number}",
+            id=f"20260101-000000-{place}",
+            group=f"group{place}",
             task=task.name,
             system=systems[turn % len(systems)],
             variant="full",

@@ -35,6 +35,7 @@ GPUS ?=
 MEMORY ?=
 CPUS ?=
 SLURM ?=
+PARTS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup bench sweep data test test-all lint leaderboard site dashboard submit perf clean
@@ -110,8 +111,8 @@ submit: setup  ## put a finished run on real data into leaderboard/records: RUN=
 	@test -n "$(RUN)" || { echo "error: say which run, e.g. make submit RUN=last" >&2; exit 2; }
 	@$(PY) -m leaderboard submit "$(RUN)"
 
-perf: setup  ## measure the waveform store and the front ends on this machine
-	@$(PY) -m perf.store && $(PY) -m perf.frontend
+perf: setup  ## measure this machine: one report in docs/performance.md [PARTS=store,training ARGS="--trainer.precision …"]
+	@$(PY) -m perf $(if $(PARTS),--parts "$(PARTS)") $(ARGS)
 
 clean:  ## remove caches of the tools; never runs or data
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -312,14 +312,13 @@ def list_names(arguments: argparse.Namespace) -> None:
 
 
 def _system_rows(task: Task) -> dict[str, str]:
-    import yaml
-
     from benchmark.published import headline, read_published
+    from benchmark.yaml_files import parse_yaml
 
     published = read_published(task.folder / "published.csv")
     rows = {}
     for name, path in task.systems.items():
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        recipe = parse_yaml(path.read_text(encoding="utf-8"))
         protocol = recipe.get("protocol") or next(iter(task.protocols))
         figure = headline(published, name, task.main_score, protocol)
         marks = " [official]" if recipe.get("official") else ""

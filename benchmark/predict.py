@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from benchmark.data.audio import Sound, open_audio
@@ -35,6 +34,7 @@ from benchmark.stages import KEPT, PARTS
 from benchmark.training.kinds import DetectionModule, SingleLabelModule
 from benchmark.training.module import TaskModule
 from benchmark.weights import random_weights_allowed
+from benchmark.yaml_files import parse_yaml
 
 BLOCK_SECONDS = 10.0  # what is read at once of a file
 SHORTEST_PART = 0.1
@@ -237,7 +237,7 @@ def load_run(folder: Path) -> System:
     task = get_task(record.task)
     # The file has them already, but not in the changes of its stages.
     overrides = record.overrides[2:] if record.overrides[:1] == ["--model"] else record.overrides
-    config = RecipeConfig.parse(yaml.safe_load(path.read_text(encoding="utf-8")), path, overrides)
+    config = RecipeConfig.parse(parse_yaml(path.read_text(encoding="utf-8")), path, overrides)
     kept = read_json(_require(folder / KEPT)) if config.trainings()[0].turn else {}
     members: dict[str, list[TaskModule]] = {}
     for training in config.trainings():

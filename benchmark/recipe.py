@@ -16,7 +16,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
@@ -29,6 +28,7 @@ from benchmark.registry import Task
 from benchmark.settings import Changes, Selection, Stage, TrainerSettings, check_name, check_scale
 from benchmark.suggest import did_you_mean
 from benchmark.training.adversarial import Adaptation
+from benchmark.yaml_files import parse_yaml
 
 OutputName = Literal["clips", "frames"]
 OUTPUTS: tuple[OutputName, ...] = ("clips", "frames")
@@ -95,7 +95,10 @@ class Recipe:
 
 
 DESCRIPTION = ("title", "citation", "parameters", "official", "external_data", "protocol", "mini")
-CHANGEABLE = (("data", "eval_batch_size"), ("trainer", "on_bad_loss"))
+CHANGEABLE = {
+    "data": ("eval_batch_size", "cache_features", "resident"),
+    "trainer": ("on_bad_loss", "channels_last", "fused", "compile"),
+}
 WHOLE = ("members", "stages", "fusion")
 USER_HEAD = {"class_path": "benchmark.heads.GlobalMeanPool"}
 
@@ -142,13 +145,13 @@ class RecipeConfig:
     def identity(self) -> dict[str, Any]:
         """What a system computes: the keys that differ from their defaults, without those that only describe it.
 
-        Nor does it say what a stopped run may go on with when it has failed: smaller batches that nothing is learnt
-        from, and bad steps left out.
+        Nor does it say what only makes it faster, or what a stopped run may go on with when it has failed: smaller
+        batches that nothing is learnt from, and bad steps left out.
         """
-        stated = yaml.safe_load(str(self._parser.dump(self._namespace, skip_default=True)))
-        for part, name in CHANGEABLE:
-            if part in stated:
-                stated[part].pop(name, None)
+        stated = parse_yaml(str(self._parser.dump(self._namespace, skip_default=True)))
+        for part, names in CHANGEABLE.items():
+            for name in names:
+                stated.get(part, {}).pop(name, None)
         return {key: value for key, value in stated.items() if key not in DESCRIPTION and value != {}}
 
     def build(self) -> Recipe:
@@ -351,7 +354,7 @@ def load_recipe(
         raise InputError(f"task {task.name} has no system {system!r}", remedy=did_you_mean(system, task.systems))
     path = task.systems[system]
     place = str(path)
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = parse_yaml(path.read_text(encoding="utf-8"))
     if mini:
         content = merge(content, content.get("mini", {}))
         for changes in _changes(content):

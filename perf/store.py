@@ -1,26 +1,17 @@
 """Speed and memory of the waveform store against decoding every clip each time.
 
-    python -m perf.store [--clips 64] [--repeats 7] [--out FILE.json] [--without-librosa]
-
-Makes seeded clips of 10 s in three formats, so files and store are in the page cache. The variants of one table take
-turns within each repeat, so that a busy moment of the machine hits them alike; a ratio is taken within each repeat.
-librosa runs in an environment of its own, `.venv-perf`, which is made at first use. Prints markdown tables.
+Makes seeded clips of 10 s in four formats, so files and store are in the page cache. librosa runs in an environment of
+its own.
 """
 
-import argparse
 import json
-import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,15 +23,12 @@ import torch
 
 from benchmark.data.store import WaveformStore, build_store
 from benchmark.data.store_index import Clip
-from benchmark.errors import BenchmarkError
-from benchmark.records import commit
-from perf.isolated import Child, python_with
+from perf.isolated import ROOT, Child, start_librosa
+from perf.machine import cores
+from perf.measuring import Options, Rates, Table, measure, median, rates_table, timed
 
-ROOT = Path(__file__).resolve().parents[1]
-ENVIRONMENT, LIBROSA = ROOT / ".venv-perf", "librosa==0.11.0"
-SECONDS, STORE_RATE, BATCH, BATCHES = 10, 32000, 32, 4
-Rates = dict[str, list[float]]  # variant: clips per second in each repeat
-Variants = dict[str, Callable[[], float]]  # variant: does it once, gives the seconds it took
+SECONDS, STORE_RATE, BATCH, BATCHES = 10, 32000, 32, 2
+FLOAT, RAW = "store, as float32 on the CPU", "store, int16 and gain"
 
 
 class Format(NamedTuple):
@@ -56,6 +44,7 @@ class Format(NamedTuple):
 FORMATS = (
     Format("44.1 kHz mono 16 bit wav", "wav", 44100, 1, "PCM_16"),
     Format("48 kHz stereo 24 bit wav", "wav", 48000, 2, "PCM_24"),
+    Format("44.1 kHz mono flac", "flac", 44100, 1, "PCM_16"),
     Format("44.1 kHz mono ogg", "ogg", 44100, 1, "VORBIS"),
 )
 LARGEST = FORMATS[1]  # to decode it takes the most memory
@@ -84,7 +73,7 @@ def make_clips(folder: Path, form: Format, count: int) -> list[Clip]:
         sf.write(path, sound(seed, form.sample_rate, form.channels), form.sample_rate, subtype=form.subtype)
         return Clip(path.stem, path)
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(write, range(count)))
 
 
@@ -103,48 +92,16 @@ def load(clip: Clip) -> npt.NDArray[np.float32]:
     return np.asarray(soxr.resample(mono, rate, STORE_RATE, quality="HQ"))
 
 
-def timed(call: Callable[[], object]) -> Callable[[], float]:
-    """The call as a variant."""
-
-    def seconds() -> float:
-        begin = time.perf_counter()
-        call()
-        return time.perf_counter() - begin
-
-    return seconds
-
-
-def measure(variants: Variants, clips: int, repeats: int, prepare: Callable[[], None] = lambda: None) -> Rates:
-    """Clips per second of each variant in each repeat, after one call of each that is not counted.
-
-    Args:
-        variants: What takes turns; another one begins in each repeat.
-        clips: How many each call handles.
-        repeats: How many are counted.
-        prepare: Called before each, not timed.
-    """
-    rates: Rates = {name: [] for name in variants}
-    names = list(variants)
-    for repeat in range(repeats + 1):
-        turn = repeat % len(names)
-        for name in names[turn:] + names[:turn]:
-            prepare()
-            seconds = variants[name]()
-            if repeat:
-                rates[name].append(clips / seconds)
-    return rates
-
-
-def building(clips: list[Clip], folder: Path, librosa: Child | None, cores: int, repeats: int) -> Rates:
+def building(clips: list[Clip], folder: Path, librosa: Child | str, repeats: int) -> Rates:
     """Clips per second of decoding and resampling, with nothing kept and into a new store."""
-    asked = {"paths": [str(clip.path) for clip in clips], "sample_rate": STORE_RATE}
-    variants: Variants = {
+    asked = {"load": {"paths": [str(clip.path) for clip in clips], "sample_rate": STORE_RATE}}
+    variants: dict[str, Callable[[], float]] = {
         "soundfile": timed(lambda: [decode(clip) for clip in clips]),
         "soundfile + soxr": timed(lambda: [load(clip) for clip in clips]),
     }
-    if librosa:
+    if isinstance(librosa, Child):
         variants["librosa.load"] = lambda: librosa.ask(asked)
-    for jobs in sorted({1, cores}):
+    for jobs in sorted({1, cores()}):
         build = partial(build_store, folder, clips, STORE_RATE, jobs=jobs, progress=False)
         variants[f"store, threads: {jobs}"] = timed(build)
     return measure(variants, len(clips), repeats, lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -172,8 +129,8 @@ def cutting(clips: list[Clip], store: WaveformStore, repeats: int) -> Rates:
     variants = {
         "soundfile": timed(lambda: stack(lambda clip: decode(clip)[0])),
         "soundfile + soxr": timed(lambda: stack(load)),
-        "store, as float32 on the CPU": timed(cut_to_float),
-        "store, int16 and gain": timed(cut),
+        FLOAT: timed(cut_to_float),
+        RAW: timed(cut),
     }
     return measure(variants, BATCHES * BATCH, repeats)
 
@@ -196,119 +153,61 @@ def memory(clips: list[Clip], work: Path) -> list[dict[str, Any]]:
     return found
 
 
-def machine() -> dict[str, str]:
-    """What the numbers were measured on."""
-    info = Path("/proc/cpuinfo").read_text().splitlines()
-    packages = ("numpy", "torch", "soundfile", "soxr")
-    return {
-        "cpu": next((row.split(":")[1].strip() for row in info if row.startswith("model name")), platform.machine()),
-        "cores": str(len(os.sched_getaffinity(0))),
-        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GB",
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-        "libsndfile": sf.__libsndfile_version__,
-        "torch threads": str(torch.get_num_threads()),
-        "commit": commit() or "unknown",
-    }
-
-
-def start_librosa() -> Child:
-    """A process that can load files with librosa.
-
-    Raises:
-        BenchmarkError: It cannot be installed, or does not run.
-    """
-    same = [f"{name}=={version(name)}" for name in ("soundfile", "soxr")]  # so that only librosa differs
-    python = python_with(ENVIRONMENT, [LIBROSA, *same])
-    return Child([str(python), str(ROOT / "perf" / "librosa_load.py")])
-
-
-def ratio(rates: Sequence[float], rivals: Sequence[float]) -> str:
-    """Median and range of the ratios within each repeat."""
-    each = [mine / its for mine, its in zip(rates, rivals, strict=True)]
-    return f"{statistics.median(each):,.2f} ({min(each):,.2f} to {max(each):,.2f})"
-
-
-def show(title: str, rates: Rates, batch: int = 0, missing: str = "") -> None:
-    """Print a table of rates and of each one's ratios to the variants that are no store.
-
-    Args:
-        title: Of the table.
-        rates: The rows.
-        batch: Clips a batch, to show batches per second too.
-        missing: A variant that could not be measured.
-    """
-    rivals = [name for name in rates if not name.startswith("store")]
-    header = [title, *(["batches/s"] if batch else []), "clips/s", "least to most", *(f"to {name}" for name in rivals)]
-    print(f"\n| {' | '.join(header)} |\n| --- |{' ---: |' * (len(header) - 1)}")
-    for name, values in rates.items():
-        median = statistics.median(values)
-        cells = [f"{median / batch:,.1f}"] if batch else []
-        cells += [f"{median:,.0f}", f"{min(values):,.0f} to {max(values):,.0f}"]
-        cells += ["1" if rival == name else ratio(values, rates[rival]) for rival in rivals]
-        print(f"| {name} | {' | '.join(cells)} |")
-    if missing:
-        print(f"| {missing}: not there |{' |' * (len(header) - 1)}")
-
-
-def show_memory(rows: list[dict[str, Any]]) -> None:
-    """Print what a process owns before and at most while building and while cutting."""
-    print("\n| clips | store | before building | most while building | before cutting | most while cutting |")
-    print("|" + " ---: |" * 6)
-    for row in rows:
-        values = [row["store"], *(row[doing][when] for doing in ("building", "cutting") for when in ("before", "most"))]
-        print(f"| {row['clips']} | {' | '.join(f'{value:.0f} MB' for value in values)} |")
-
-
-def measure_format(form: Format, work: Path, librosa: Child | None, clips: int, repeats: int) -> dict[str, Any]:
-    """Measure one format and print its tables."""
+def measure_format(form: Format, work: Path, librosa: Child | str, clips: int, repeats: int) -> dict[str, Any]:
+    """Measure one format."""
     files = make_clips(work / "clips", form, clips)
-    size = sum(clip.path.stat().st_size for clip in files) / len(files)
-    print(f"\n### {form.name}, {size / 1e6:.2f} MB a clip")
-    built = building(files, work / "built", librosa, len(os.sched_getaffinity(0)), repeats)
-    show("building", built, missing="" if librosa else "librosa.load")
-    cut = cutting(files, build_store(work / "cut", files, STORE_RATE, progress=False), repeats)
-    show(f"batches of {BATCH} clips, one process", cut, BATCH)
-    found: dict[str, Any] = {"bytes": size, "building": built, "cutting": cut}
+    found: dict[str, Any] = {
+        "bytes": sum(clip.path.stat().st_size for clip in files) / len(files),
+        "building": building(files, work / "built", librosa, repeats),
+        "cutting": cutting(files, build_store(work / "cut", files, STORE_RATE, progress=False), repeats),
+    }
     if form == LARGEST:
         found["memory"] = memory(files, work)
-        show_memory(found["memory"])
     for folder in ("clips", "built", "cut"):
         shutil.rmtree(work / folder, ignore_errors=True)
     return found
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, help="write every measurement to this JSON file")
-    parser.add_argument("--without-librosa", action="store_true", help="neither install nor measure it")
-    options = parser.parse_args()
-    host, librosa, reason = machine(), None, "not asked for"
-    if not options.without_librosa:
-        try:
-            librosa = start_librosa()
-        except (BenchmarkError, OSError) as error:
-            reason = str(error)
-    versions = librosa.ready if librosa else {"missing": reason}
-    print(", ".join(f"{key} {value}" for key, value in host.items()))
-    print("librosa's environment: " + ", ".join(f"{key} {value}" for key, value in versions.items()))
-    print(f"{options.clips} clips of {SECONDS} s to {STORE_RATE} Hz; {options.repeats} repeats: medians, least to most")
+def run(options: Options) -> dict[str, Any]:
+    """Measure all formats."""
+    librosa, clips = start_librosa(), 2 if options.quick else 32
+    found: dict[str, Any] = {"clips": clips, "librosa": librosa if isinstance(librosa, str) else librosa.ready}
     try:
         with tempfile.TemporaryDirectory() as name:
-            formats = {
-                form.name: measure_format(form, Path(name), librosa, options.clips, options.repeats) for form in FORMATS
-            }
+            found["formats"] = {}
+            for form in FORMATS:
+                print(f"  {form.name}", flush=True)
+                found["formats"][form.name] = measure_format(form, Path(name), librosa, clips, options.repeats)
     finally:
-        if librosa:
+        if isinstance(librosa, Child):
             librosa.close()
-    if options.out:
-        settings = {"clips": options.clips, "repeats": options.repeats, "seconds": SECONDS, "rate": STORE_RATE}
-        report = {"machine": host, "librosa": versions, "settings": settings, "formats": formats}
-        options.out.write_text(json.dumps(report, indent=1) + "\n")
+    return found
 
 
-if __name__ == "__main__":
-    main()
+def tables(found: dict[str, Any]) -> list[Table]:
+    """Building and batches of each format, and the memory."""
+    made = []
+    missing = f"librosa.load is not there: {found['librosa']}" if isinstance(found["librosa"], str) else ""
+    for name, form in found["formats"].items():
+        about, built = f"{name}, {form['bytes'] / 1e6:.2f} MB a clip", form["building"]
+        rivals = [rival for rival in built if not rival.startswith("store")]
+        made.append(rates_table(f"building a store of {found['clips']} clips: {about}", built, rivals, note=missing))
+        cut = form["cutting"]
+        per_batch = {f"{kind} ({median(cut[kind]) / BATCH:,.1f} batches/s)": rates for kind, rates in cut.items()}
+        made.append(
+            rates_table(f"batches of {BATCH} whole clips, one process: {about}", per_batch, list(per_batch)[:2])
+        )
+    for name, form in found["formats"].items():
+        if "memory" in form:
+            made.append(_memory_table(name, form["memory"]))
+    return made
+
+
+def _memory_table(name: str, rows: Sequence[dict[str, Any]]) -> Table:
+    """What a process owns before and at most while building and while cutting."""
+    header = ["clips", "store", "before building", "most while building", "before cutting", "most while cutting"]
+    cells = []
+    for row in rows:
+        values = [row["store"], *(row[doing][when] for doing in ("building", "cutting") for when in ("before", "most"))]
+        cells.append([str(row["clips"]), *(f"{value:.0f} MB" for value in values)])
+    return Table(f"memory of its own that a process takes: {name}", header, cells)

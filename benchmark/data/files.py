@@ -31,6 +31,7 @@ import yaml
 
 from benchmark.errors import InputError
 from benchmark.suggest import did_you_mean
+from benchmark.yaml_files import parse_yaml
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 HASH_LENGTHS = {"md5": 32, "sha256": 64}
@@ -122,7 +123,7 @@ def read_registry(path: Path) -> list[Dataset]:
         InputError: The file cannot be read or is wrong; says where.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"cannot read the registry: {' '.join(str(error).split())}", path) from error
     if not isinstance(content, list):

@@ -5,9 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmark.registry import Task
+from benchmark.yaml_files import parse_yaml
 from leaderboard.boards import Board
 from leaderboard.site.entries import Site, page
 from leaderboard.site.published_tables import published_tables
@@ -66,4 +65,4 @@ def _same_citation(task: Task, citation: object) -> list[str]:
 def _read(recipe: Path) -> tuple[str, Mapping[str, Any]]:
     """A recipe's text and what it says."""
     text = recipe.read_text(encoding="utf-8")
-    return text, yaml.safe_load(text)
+    return text, parse_yaml(text)

@@ -21,6 +21,7 @@ from benchmark.metrics.measures import Measures
 from benchmark.metrics.urban import taxonomy_measures
 from benchmark.predictions import Predictions
 from benchmark.tabular import Row, columns, new_name, number, probability, read_rows, require_same, write_rows
+from benchmark.yaml_files import parse_yaml
 
 FOLDER = "SONYC-UST"
 ANNOTATIONS = "annotations.csv"
@@ -162,7 +163,7 @@ def read_taxonomy(path: Path) -> None:
         InputError: It cannot be read, or differs; names the first difference.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = parse_yaml(path.read_text(encoding="utf-8-sig"))
         found = {
             **{str(group): name for group, name in content["coarse"].items()},
             **{f"{group}-{key}": name for group, fine in content["fine"].items() for key, name in fine.items()},

@@ -72,13 +72,16 @@ def _training(cuda: bool, fast_bf16: bool, found: Mapping[str, Any]) -> Iterator
     yield Target(what, whole, RECIPE_SECONDS, "s", True, "a GPU like the H200", cuda)
     waiting = median(found["waiting"])
     yield Target("the device waits for data, share of a step", waiting, WAITING, "", True, "anywhere", True)
-    alone = median(ratios(rates[training.SUITE], rates[training.quickest_alone(rates)]))
-    what = "training throughput to that of the network alone in its quickest setting"
+    best = training.quickest_suite(rates)
+    alone = median(ratios(rates[best], rates[training.quickest_alone(rates)]))
+    what = f"training throughput ({best}) to that of the network alone in its quickest setting"
     yield Target(what, alone, ALONE, "", False, "features kept", bool(found["recipe"]["data"].get("cache_features")))
     if training.PLAIN in rates:
-        plain = median(ratios(rates[training.SUITE], rates[training.PLAIN]))
+        plain = median(ratios(rates[best], rates[training.PLAIN]))
         where = "a CPU with AMX or AVX512-BF16, features kept"
-        yield Target("training throughput to the plain loop", plain, FASTER, "", False, where, fast_bf16 and not cuda)
+        yield Target(
+            f"training throughput ({best}) to the plain loop", plain, FASTER, "", False, where, fast_bf16 and not cuda
+        )
 
 
 def _frontend(cuda: bool, found: Mapping[str, Any]) -> Iterator[Target]:

@@ -37,6 +37,7 @@ from tasks.asc.module import SceneModule
 from tasks.asc.official import CLASSES, STEREO
 
 SUITE, PLAIN, BARE = "the suite", "plain loop", "network alone"
+SUITE_BF16 = f"{SUITE}, bf16-mixed"
 CLIP_RATE, SECONDS, FRAMES, BANDS = 48000, 10, 320, 64
 LENGTHS = ("max_steps", "val_every", "checkpoint_every", "scale")
 TRAINING_CLIPS, TEST_CLIPS, STEPS, BATCH = 6122, 2518, 5000, 128  # of the task and of the recipe
@@ -127,7 +128,7 @@ class Suite:
     """
 
     def __init__(self, folder: Path, words: Sequence[str], batch: int, warm: int, steps: int) -> None:
-        self.watch = TimedScenes.watch = StepTimes(warm)
+        self.watch = StepTimes(warm)
         keys = {"--trainer.max_steps": warm + steps, "--data.batch_size": batch}
         overrides = [*words, *(str(word) for pair in keys.items() for word in pair)]
         options = RunOptions("asc", "cnn8", str(folder), resume="no", overrides=overrides)
@@ -140,6 +141,7 @@ class Suite:
 
     def train(self) -> float:
         """Seconds of the counted steps of a fresh run, which is then scored."""
+        TimedScenes.watch = self.watch
         run = Run(self.plan, "1")
         (training,) = self.plan.config.trainings()
         _, module, data = run.fitting.train(training, run.folder.checkpoint("scored"))
@@ -230,9 +232,11 @@ def run(options: Options) -> dict[str, Any]:
         work = Path(name)
         os.environ["DCASE_BENCH_RUNS"], os.environ["DCASE_BENCH_CACHE"] = str(work / "runs"), str(work / "cache")
         print("  clips", flush=True)
-        suite = Suite(make_data(work / "data", 4 * batch, 2 * batch), options.words, batch, warm, steps)
+        folder, size = make_data(work / "data", 4 * batch, 2 * batch), (batch, warm, steps)
+        suite = Suite(folder, options.words, *size)
+        in_bf16 = Suite(folder, [*options.words, "--trainer.precision", "bf16-mixed"], *size)
         waveforms, classes = suite.training_clips()
-        variants, missing = {SUITE: suite.train}, ""
+        variants, missing = {SUITE: suite.train, SUITE_BF16: in_bf16.train}, ""
         try:
             write_features(work / "features.h5", waveforms, classes)
             variants |= plain_steps(work / "features.h5", options, batch, steps)
@@ -246,6 +250,11 @@ def run(options: Options) -> dict[str, Any]:
     found |= {"recipe": recipe, "rates": rates, "missing": missing}
     # The first repeat is the warm-up of `measure`.
     return found | {"waiting": suite.waiting[1:], "start": suite.start[1:], "scoring": suite.scoring[1:]}
+
+
+def quickest_suite(rates: Rates) -> str:
+    """The suite in the recipe's precision or in bfloat16, whichever is quicker."""
+    return max((SUITE, SUITE_BF16), key=lambda name: median(rates[name]))
 
 
 def quickest_alone(rates: Rates) -> str:

@@ -158,10 +158,10 @@ def run(arguments: argparse.Namespace) -> None:
     from benchmark.estimate import print_plan
     from benchmark.launch import start_processes
     from benchmark.plan import RunOptions, check_overrides, make_plan
-    from benchmark.runner import quiet, repeats_stopped
+    from benchmark.runner import repeats_stopped, settle
     from benchmark.summary import print_cross_task
 
-    quiet()
+    settle()
     check_overrides(arguments.overrides)
     ours = ("command", "debug", "print_config", "dry_run", "task", "words")
     options = {k: v for k, v in vars(arguments).items() if k not in ours}

@@ -13,6 +13,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from benchmark.data.parallel import usable_cores
 from benchmark.errors import BenchmarkError, InputError, Interrupted
 from benchmark.mishaps import how_it_ended
 from benchmark.plan import Plan
@@ -65,7 +66,7 @@ def launch(devices: int, words: Sequence[str]) -> None:
         BenchmarkError: Another process died.
     """
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // devices)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // devices)))
     with tempfile.TemporaryDirectory() as logs:
         config = LaunchConfig(
             min_nodes=1,

@@ -97,9 +97,9 @@ def _predict(
     from benchmark.predict import Predictor
     from benchmark.prediction_formats import WRITERS, Shown
     from benchmark.prediction_plot import plot
-    from benchmark.runner import quiet
+    from benchmark.runner import settle
 
-    quiet()
+    settle()
     predictor, failed, out = Predictor(runs), [], sys.stdout
 
     def readable(found: "Iterable[Prediction | InputError]") -> "Iterator[Prediction]":

@@ -13,9 +13,11 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmark import records
 from benchmark.data.datamodule import ClipDataModule
+from benchmark.data.parallel import usable_cores
 from benchmark.decoding import learn
 from benchmark.devices import device_name
 from benchmark.errors import BenchmarkError, InputError, Interrupted
@@ -279,8 +281,9 @@ def _done(plan: Plan, work: Identity) -> Path | None:
     return done.path if done is not None else None
 
 
-def quiet() -> None:
-    """Silence what the libraries say about themselves; the suite says what matters."""
+def settle() -> None:
+    """Take no more threads than there are cores, and silence what the libraries say about themselves."""
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     for name in ("pytorch_lightning", "lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric|torch")

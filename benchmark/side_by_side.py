@@ -115,12 +115,12 @@ def _serve(work: Work, place: int, number: int, waiting: Any, done: Any) -> None
 
     from benchmark.fitting import Fitting
     from benchmark.plan import make_plan
-    from benchmark.runner import quiet
+    from benchmark.runner import settle
     from benchmark.stages import System
     from benchmark.weights import random_weights_allowed
 
     torch.set_num_threads(max(1, torch.get_num_threads() // number))
-    quiet()
+    settle()
     fitting: Fitting | None = None
     try:
         # The process that waits for this one has the run's one page on W&B.

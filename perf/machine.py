@@ -9,15 +9,11 @@ from pathlib import Path
 import soundfile as sf
 import torch
 
+from benchmark.data.parallel import usable_cores
 from benchmark.records import commit
 
 PACKAGES = ("torch", "torchaudio", "pytorch-lightning", "nnAudio", "numpy", "soundfile", "soxr")
 FAST_BF16 = ("amx_bf16", "avx512_bf16")  # instructions that multiply bfloat16
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine(device: str) -> dict[str, str]:
@@ -30,7 +26,7 @@ def machine(device: str) -> dict[str, str]:
     return {
         **gpu,
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
-        "cores": str(cores()),
+        "cores": str(usable_cores()),
         "threads of torch": str(torch.get_num_threads()),
         "bfloat16 instructions": " ".join(name for name in FAST_BF16 if name in _cpuinfo("flags").split()) or "none",
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GB",

@@ -21,10 +21,10 @@ import soundfile as sf
 import soxr
 import torch
 
+from benchmark.data.parallel import usable_cores
 from benchmark.data.store import WaveformStore, build_store
 from benchmark.data.store_index import Clip
 from perf.isolated import ROOT, Child, start_librosa
-from perf.machine import cores
 from perf.measuring import Options, Rates, Table, measure, median, rates_table, timed
 
 SECONDS, STORE_RATE, BATCH, BATCHES = 10, 32000, 32, 2
@@ -73,7 +73,7 @@ def make_clips(folder: Path, form: Format, count: int) -> list[Clip]:
         sf.write(path, sound(seed, form.sample_rate, form.channels), form.sample_rate, subtype=form.subtype)
         return Clip(path.stem, path)
 
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         return list(pool.map(write, range(count)))
 
 
@@ -101,7 +101,7 @@ def building(clips: list[Clip], folder: Path, librosa: Child | str, repeats: int
     }
     if isinstance(librosa, Child):
         variants["librosa.load"] = lambda: librosa.ask(asked)
-    for jobs in sorted({1, cores()}):
+    for jobs in sorted({1, usable_cores()}):
         build = partial(build_store, folder, clips, STORE_RATE, jobs=jobs, progress=False)
         variants[f"store, threads: {jobs}"] = timed(build)
     return measure(variants, len(clips), repeats, lambda: shutil.rmtree(folder, ignore_errors=True))

@@ -23,12 +23,12 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark.data.parallel import usable_cores
 from benchmark.errors import BenchmarkError
 from benchmark.plan import Plan, RunOptions, make_plan
-from benchmark.runner import Run, quiet
+from benchmark.runner import Run, settle
 from perf.arithmetic import BF16, FLOAT32, adam, precisions, products_in, training
 from perf.backbones import LAYOUTS, in_layout
-from perf.machine import cores
 from perf.measuring import Options, Rates, Table, measure, median, rates_table, timed, wait
 from perf.plain_loop import Network, PlainLoop, batches, write_features
 from perf.store import sound
@@ -178,7 +178,7 @@ def make_data(root: Path, training: int, test: int) -> Path:
         samples = sound(number, CLIP_RATE, 2)
         sf.write(folder / rows[number].filename, samples, CLIP_RATE, subtype="PCM_24")
 
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         list(pool.map(write, range(len(rows))))
     write_lists(folder, rows)
     return root
@@ -224,7 +224,7 @@ def _plain(loop: PlainLoop, feed: Iterator[Any], precision: str, steps: int) -> 
 
 def run(options: Options) -> dict[str, Any]:
     """Measure."""
-    quiet()
+    settle()
     cuda, quick = options.device == "cuda", options.quick
     batch = BATCH if cuda else 2 if quick else 16
     steps, warm = (50, 20) if cuda else (1, 1) if quick else (4, 4)

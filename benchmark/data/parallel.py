@@ -4,15 +4,19 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
+CPU_SHARE = Path("/sys/fs/cgroup/cpu.max")  # microseconds of time in a period of so many, or `max`
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def usable_cores() -> int:
-    """Cores this process may use, where the system can tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use, where the system can tell: those it may run on, or a container's share of time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = (CPU_SHARE.read_text().strip() if CPU_SHARE.is_file() else "max").partition(" ")
+    return max(1, min(cores, int(quota) // int(period))) if quota.isdigit() and period.isdigit() else cores
 
 
 def in_order(

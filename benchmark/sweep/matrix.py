@@ -82,9 +82,9 @@ def make_jobs(matrix: Matrix, settings: Mapping[str, Any]) -> Planned:
         BenchmarkError: The same, for a reason outside the command.
     """
     from benchmark.plan import RunOptions, check_overrides, make_plan
-    from benchmark.runner import quiet
+    from benchmark.runner import settle
 
-    quiet()
+    settle()
     check_overrides(settings["overrides"])
     planned = Planned()
     for task, system in matrix.pairs():

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from benchmark.data import parallel
 from benchmark.data.parallel import in_order, usable_cores
 
 
@@ -44,3 +45,13 @@ def test_work_is_done_by_several_threads():
     both = threading.Barrier(2, timeout=5)
     assert sorted(in_order(lambda _: both.wait(), range(2), jobs=2)) == [0, 1]
     assert usable_cores() >= 1
+
+
+@pytest.mark.parametrize(("said", "cores"), [("max 100000", 8), ("350000 100000", 3), ("50000 100000", 1), (None, 8)])
+def test_a_container_may_use_its_share_of_the_cores(tmp_path, monkeypatch, said, cores):
+    share = tmp_path / "cpu.max"
+    if said is not None:
+        share.write_text(f"{said}\n")
+    monkeypatch.setattr(parallel, "CPU_SHARE", share)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    assert usable_cores() == cores

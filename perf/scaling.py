@@ -49,6 +49,7 @@ class Part:
         target: Size to extrapolate to; 0: none.
         prepare: What makes it.
         once: Whether it cannot be repeated, or takes too long to be.
+        mapped: Whether it reads a memory-mapped file, whose pages count as no memory of its own.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Part:
     target: int
     prepare: Prepare
     once: bool = False
+    mapped: bool = False
 
 
 class Measured(NamedTuple):
@@ -78,7 +80,11 @@ class Measured(NamedTuple):
 
 
 def memory_now(word: str) -> float:
-    """A line of `/proc/self/status` in MB: `VmRSS` now, `VmHWM` the most since `forget_peak`."""
+    """A line of `/proc/self/status` in MB.
+
+    Args:
+        word: `VmRSS` now, `RssAnon` of that without files, `VmHWM` the most since `forget_peak`.
+    """
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{word}:"))
 
@@ -95,13 +101,14 @@ def measure(part: Part, size: int, work: Path) -> Measured:
     """One size of a part, in this process."""
     call = part.prepare(work, size)
     forget_peak()
-    before = memory_now("VmRSS")
+    now, most = ("RssAnon", "RssAnon") if part.mapped else ("VmRSS", "VmHWM")
+    before = memory_now(now)
     memory, taken = 0.0, list[tuple[float, float]]()
     while not taken or not (part.once or len(taken) == REPEATS or sum(wall for _, wall in taken) > ENOUGH_SECONDS):
         began, used = time.perf_counter(), time.process_time()
         kept = call()
         taken.append((time.process_time() - used, time.perf_counter() - began))
-        memory = memory or memory_now("VmHWM") - before
+        memory = memory or memory_now(most) - before
         del kept
     cpu, wall = (statistics.median(values) for values in zip(*taken, strict=True))
     return Measured(size, cpu, wall, max(memory, 0.0))

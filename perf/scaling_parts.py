@@ -255,7 +255,7 @@ def sweep(work: Path, n: int) -> Call:
 PARTS = (
     Part("build", "store: built", "clips", CLIPS, QUICK_CLIPS, AUDIOSET_CLIPS, build),
     Part("open", "store: checked and opened", "clips", CLIPS, QUICK_CLIPS, AUDIOSET_CLIPS, reopen),
-    Part("cut", "store: 100 batches of 32", "clips", CLIPS, QUICK_CLIPS, AUDIOSET_CLIPS, cut),
+    Part("cut", "store: 100 batches of 32", "clips", CLIPS, QUICK_CLIPS, AUDIOSET_CLIPS, cut, mapped=True),
     Part("stock", "inventory, 10 classes", "clips", CLIPS, QUICK_CLIPS, AUDIOSET_CLIPS, stock),
     Part("labels", "labels, 527 classes", "clips", MANY, QUICK_CLIPS, AUDIOSET_CLIPS, labels),
     Part("classes", "labels of 1,000 clips", "classes", (10, 100, 527), (2, 4), 0, labels_of_classes),

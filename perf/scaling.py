@@ -3,8 +3,8 @@
     python -m perf.scaling [--parts build,open] [--out FILE.json] [--work DIR] [--quick] [--list]
 
 Each measurement has a process of its own, forked from this one, whose peak memory is therefore its own. Seconds are
-those of the processor, not of the clock: the median of up to five runs. The growth exponent is the slope between the
-two larger sizes; with it the largest measurement is carried on to the part's target. Linux only.
+those of the processor, not of the clock: the median of up to five runs. The growth exponent is the power of the size,
+beside a fixed cost, through the three measurements; by it they are carried on to the part's target. Linux only.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from typing import NamedTuple
 from benchmark.records import commit
 
 REPEATS, ENOUGH_SECONDS = 5, 2.0
+NOTHING = "-"
 SMALL = 1.0  # MB of growth below which a process's memory says nothing
 
 Prepare = Callable[[Path, int], Callable[[], object]]
@@ -143,17 +144,33 @@ def apart(part: Part, size: int, work: Path) -> Measured:
     return found
 
 
-def exponent(smaller: tuple[int, float], larger: tuple[int, float]) -> float | None:
-    """The power of the size by which a value grows between two measurements; None where one is not positive."""
-    (size, value), (next_size, next_value) = smaller, larger
-    if value <= 0 or next_value <= 0:
+def exponent(found: Sequence[tuple[int, float]]) -> float | None:
+    """The power p of the size n in `fixed + n ** p * factor` through three measurements.
+
+    Args:
+        found: Sizes and values, in rising order.
+
+    Returns:
+        From 0.01 to 4; None where there are not three, or the value does not rise to the last.
+    """
+    if len(found) != 3 or found[2][1] <= found[1][1]:
         return None
-    return math.log(next_value / value) / math.log(next_size / size)
+    (small, low), (middle, mid), (large, high) = found
+    if mid <= low:  # the fixed part is all that the smallest shows
+        return math.log(high / mid) / math.log(large / middle)
+    wanted, least, most = (high - mid) / (mid - low), 0.01, 4.0
+    for _ in range(50):
+        power = (least + most) / 2
+        ratio = ((large / middle) ** power - 1) / (1 - (small / middle) ** power)
+        least, most = (power, most) if ratio < wanted else (least, power)
+    return power
 
 
-def carried(value: float, size: int, power: float, target: int) -> float:
-    """A value at the target's size, if it goes on to grow by this power."""
-    return value * float(target / size) ** power
+def carried(found: Sequence[tuple[int, float]], power: float, target: int) -> float:
+    """The value at the target's size, if the growth between the two larger measurements goes on by this power."""
+    (middle, mid), (large, high) = found[-2:]
+    beyond = ((target / large) ** power - 1) / (1 - (middle / large) ** power)
+    return high + (high - mid) * beyond
 
 
 def seconds_text(seconds: float) -> str:
@@ -173,7 +190,7 @@ def _two_digits(value: float) -> str:
 def memory_text(megabytes: float) -> str:
     """A size for people."""
     if megabytes < SMALL:
-        return "-"
+        return NOTHING
     return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1024:.1f} GB"
 
 
@@ -185,19 +202,13 @@ def row(part: Part, found: Sequence[Measured]) -> dict[str, str]:
     cells["CPU time"] = " / ".join(seconds_text(one.cpu) for one in found)
     cells["memory"] = " / ".join(memory_text(one.memory) for one in found)
     powers, beyond = [], []
-    for values, text, least in (
-        ([one.cpu for one in found], seconds_text, 0.0),
-        ([one.memory for one in found], memory_text, SMALL),
-    ):
-        pairs = [(one.size, value) for one, value in zip(found, values, strict=True) if value > least]
-        power = exponent(*pairs[-2:]) if len(pairs) > 1 else None
-        powers.append("-" if power is None else f"{power:.2f}")
-        if power is not None and part.target:
-            beyond.append(text(carried(values[-1], found[-1].size, max(power, 0.0), part.target)))
-        else:
-            beyond.append("-")
+    for values, text in (([one.cpu for one in found], seconds_text), ([one.memory for one in found], memory_text)):
+        pairs = [(one.size, value) for one, value in zip(found, values, strict=True)]
+        power = exponent(pairs) if text(values[-1]) != NOTHING else None
+        powers.append(NOTHING if power is None else f"{power:.2f}")
+        beyond.append(text(values[-1] if power is None else carried(pairs, power, part.target)))
     cells["growth"] = ", ".join(powers)
-    cells["extrapolated"] = f"{part.target:,} {part.unit}: {', '.join(beyond)}" if part.target else "-"
+    cells["extrapolated"] = f"{part.target:,} {part.unit}: {', '.join(beyond)}" if part.target else NOTHING
     return cells
 
 

@@ -306,5 +306,5 @@ PARTS = (
     Part("board", "leaderboard: intervals and ranks", "runs", RUNS, QUICK_RUNS, ALL_RUNS, board),
     Part("ranks", "leaderboard: ranks alone", "results", (100, 1_000, 3_000), (3, 6), 10_000, ranks),
     Part("tables", "leaderboard: a task's page", "runs", RUNS, QUICK_RUNS, ALL_RUNS, tables),
-    Part("site", "site: all pages", "runs", (40, 200, 1_000), QUICK_RUNS, ALL_RUNS, site),
+    Part("site", "site: all pages", "runs", (100, 1_000, 3_000), QUICK_RUNS, ALL_RUNS, site),
 )

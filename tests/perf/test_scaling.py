@@ -39,19 +39,29 @@ def test_an_unknown_part_is_named():
     assert done.returncode == 2 and "no part is called nothing" in done.stderr
 
 
-def test_the_exponent_is_that_of_a_power_and_carries_on():
-    assert exponent((10, 3.0), (1000, 3.0 * 100**1.5)) == pytest.approx(1.5)
-    assert exponent((10, 0.0), (1000, 3.0)) is None
-    assert carried(2.0, 100, 2.0, 1000) == pytest.approx(200)
+@pytest.mark.parametrize("sizes", [(10, 100, 1000), (100, 1000, 3000)])
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_exponent_is_that_of_a_power_beside_a_fixed_cost_and_carries_on(sizes, power):
+    found = [(size, 7 + 0.3 * size**power) for size in sizes]
+    assert exponent(found) == pytest.approx(power)
+    assert carried(found, power, 50_000) == pytest.approx(7 + 0.3 * 50_000**power)
 
 
-def test_a_row_is_carried_on_from_the_two_larger_sizes():
-    found = [Measured(1, 5.0, 9.0, 0.0), Measured(10, 6.0, 9.0, 10.0), Measured(100, 600.0, 9.0, 100.0)]
+def test_what_does_not_rise_has_no_exponent():
+    assert exponent([(10, 3.0), (100, 4.0), (1000, 4.0)]) is None
+    assert exponent([(10, 3.0), (100, 4.0)]) is None
+    assert exponent([(10, 3.0), (100, 2.0), (1000, 200.0)]) == pytest.approx(2)  # between the two larger ones
+
+
+def test_a_row_says_how_both_grow():
+    found = [Measured(1, 1.0, 9.0, 0.0), Measured(10, 100.0, 9.0, 10.0), Measured(100, 1e4, 9.0, 110.0)]
     cells = row(part(), found)
-    assert cells["CPU time"] == "5 s / 6 s / 10 min" and cells["memory"] == "- / 10 MB / 100 MB"
+    assert cells["CPU time"] == "1 s / 100 s / 2.8 h" and cells["memory"] == "- / 10 MB / 110 MB"
     assert cells["growth"] == "2.00, 1.00"
-    assert cells["extrapolated"] == "400 clips: 2.7 h, 400 MB"
+    assert cells["extrapolated"] == "400 clips: 44 h, 443 MB"
     assert row(part(target=0), found)["extrapolated"] == "-"
+    cells = row(part(), [one._replace(cpu=2.0, memory=0.1) for one in found])
+    assert cells["growth"] == "-, -" and cells["extrapolated"] == "400 clips: 2 s, -"
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,23 @@ def machine() -> dict[str, str]:
     }
 
 
+def tell(host: dict[str, str], known: dict[str, Part], report: dict[str, list[Measured]], out: Path | None) -> None:
+    """Print the table, and write every measurement to a file, if there is one to be."""
+    print(", ".join(f"{key} {value}" for key, value in host.items()))
+    print(f"\n{table([row(known[name], found) for name, found in report.items()])}", flush=True)
+    if out:
+        parts = {
+            name: {
+                "title": known[name].title,
+                "unit": known[name].unit,
+                "target": known[name].target,
+                "measured": [one._asdict() for one in found],
+            }
+            for name, found in report.items()
+        }
+        out.write_text(json.dumps({"machine": host, "parts": parts}, indent=1) + "\n")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     from perf.scaling_parts import PARTS  # which imports torch: forked processes then have it
@@ -263,19 +280,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 report[name].append(found)
                 said = f"{seconds_text(found.cpu)} CPU, {seconds_text(found.wall)} wall, {memory_text(found.memory)}"
                 print(f"{name:16} {size:>9,} {part.unit}: {said}", file=sys.stderr, flush=True)
-    print(", ".join(f"{key} {value}" for key, value in host.items()))
-    print(f"\n{table([row(known[name], found) for name, found in report.items()])}")
-    if options.out:
-        parts = {
-            name: {
-                "title": known[name].title,
-                "unit": known[name].unit,
-                "target": known[name].target,
-                "measured": [one._asdict() for one in found],
-            }
-            for name, found in report.items()
-        }
-        options.out.write_text(json.dumps({"machine": host, "quick": options.quick, "parts": parts}, indent=1) + "\n")
+        tell(host, known, report, options.out)  # before the work is deleted, which takes a while
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_every_part_runs_and_has_its_row(tmp_path):
     assert done.returncode == 0, done.stderr
     report = json.loads(out.read_text())
     listed = subprocess.run([*command[:3], "--list"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
-    assert report["quick"] and list(report["parts"]) == [line.split()[0] for line in listed.splitlines()]
+    assert list(report["parts"]) == [line.split()[0] for line in listed.splitlines()]
     assert {"cpu", "cores", "memory", "python", "torch", "commit"} <= report["machine"].keys()
     for name, found in report["parts"].items():
         assert f"(`{name}`)" in done.stdout

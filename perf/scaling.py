@@ -204,9 +204,13 @@ def row(part: Part, found: Sequence[Measured]) -> dict[str, str]:
     powers, beyond = [], []
     for values, text in (([one.cpu for one in found], seconds_text), ([one.memory for one in found], memory_text)):
         pairs = [(one.size, value) for one, value in zip(found, values, strict=True)]
-        power = exponent(pairs) if text(values[-1]) != NOTHING else None
+        shown = [text(value) != NOTHING for value in values]
+        power = exponent(pairs) if all(shown[-2:]) else None
         powers.append(NOTHING if power is None else f"{power:.2f}")
-        beyond.append(text(values[-1] if power is None else carried(pairs, power, part.target)))
+        if power is None:
+            beyond.append(text(values[-1]) if all(shown) else NOTHING)
+        else:
+            beyond.append(text(carried(pairs, power, part.target)))
     cells["growth"] = ", ".join(powers)
     cells["extrapolated"] = f"{part.target:,} {part.unit}: {', '.join(beyond)}" if part.target else NOTHING
     return cells

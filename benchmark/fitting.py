@@ -1,6 +1,7 @@
 """One training of a run: a recipe's parts on its data, from fresh or given weights to those that are scored."""
 
 import math
+import threading
 import time
 import warnings
 import zipfile
@@ -33,6 +34,8 @@ from benchmark.training.health import Health
 from benchmark.training.module import TaskModule
 from benchmark.training.network import scored_weights
 from benchmark.training.profile import FOLDER, StepProfiler
+
+BEAT_SECONDS = 60.0
 
 
 class Trained(NamedTuple):
@@ -103,7 +106,7 @@ class Fitting:
             plan.inventory, store, settings, plan.protocol, self.fold, seed, classes
         )
         self._data = data
-        with self.timed("data"):
+        with self.timed("data"), self._beating():
             share(data.prepare_data)
         module: TaskModule = plan.task.load("module")(recipe, classes, drawn)
         return Trained(recipe, module, data)
@@ -185,6 +188,23 @@ class Fitting:
 
     def _checkpoint(self, name: str, training: Training) -> Path:
         return self.folder.checkpoint(f"{name}-{training.name}" if training.name else name)
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Say every minute that the run is alive, while it does what may take hours and has no steps."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(BEAT_SECONDS):
+                self.say()
+
+        beating = threading.Thread(target=beat, daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beating.join()
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ is drawn for the batch of all processes, so that their number changes no score.
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from benchmark.errors import BenchmarkError, InputError
 if TYPE_CHECKING:
     from pytorch_lightning.plugins.environments import ClusterEnvironment  # type: ignore[attr-defined]
 
+PATIENCE = timedelta(hours=24)  # while the first process builds a store; who starts processes ends them with a dead one
 Made = TypeVar("Made")
 
 
@@ -82,7 +84,7 @@ def join_group(devices: int, nodes: int) -> bool:
             backend = "cpu:gloo,cuda:nccl"
         os.environ.setdefault("MASTER_ADDR", started.main_address)
         os.environ.setdefault("MASTER_PORT", str(started.main_port))
-        dist.init_process_group(backend, rank=started.global_rank(), world_size=size)
+        dist.init_process_group(backend, timeout=PATIENCE, rank=started.global_rank(), world_size=size)
     return True
 
 

@@ -150,7 +150,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: The file is missing or not a JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(_read_text(path))
     except OSError as error:
         raise InputError(f"cannot read: {error.strerror}", path) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -158,6 +158,16 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError("expected a JSON object", path)
     return content
+
+
+def _read_text(path: Path) -> str:
+    """The file's text; of a file that was replaced on another machine while it was read, the new one's."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+        return path.read_text(encoding="utf-8")
 
 
 def read_record(path: Path) -> RunRecord:

@@ -4,6 +4,7 @@ Records come from other people's machines, so every field is checked before a ta
 """
 
 import typing
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,8 +69,8 @@ def read_checked(path: Path) -> RunRecord:
         InputError: Not such a record; says which field. Or a run that says nothing about its system.
     """
     record = read_record(path)
-    for name, annotation in typing.get_type_hints(RunRecord).items():
-        _check_type(name, getattr(record, name), typing.get_origin(annotation) or annotation, path)
+    for name, kind in _kinds().items():
+        _check_type(name, getattr(record, name), kind, path)
     for part, seconds in record.seconds.items():
         _check_type(f"seconds.{part}", seconds, float, path)
     for key, score in record.scores.items():
@@ -80,6 +81,13 @@ def read_checked(path: Path) -> RunRecord:
     if record.fold not in get_task(record.task).protocols.get(record.protocol, ()):
         raise InputError(f"task {record.task} has no fold {record.fold!r} in a protocol {record.protocol!r}", path)
     return record
+
+
+@cache
+def _kinds() -> dict[str, type]:
+    """The type of each field of a record."""
+    hints = typing.get_type_hints(RunRecord)
+    return {name: typing.get_origin(annotation) or annotation for name, annotation in hints.items()}
 
 
 def _check_type(name: str, value: object, kind: type, path: Path) -> None:

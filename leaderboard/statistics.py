@@ -68,7 +68,8 @@ def table_statistics(task: Task, results: Sequence[Result], resamples: int = 100
             rows[place] = RowStatistics(note=f"no interval: {error.what}")
     sets = _on_same_clips(scored)
     ranked = max(sets, key=len, default=[])
-    baseline = next((place for place in scored if results[place].system in task.official_systems), None)
+    official = task.official_systems
+    baseline = next((place for place in scored if results[place].system in official), None)
     for places in sets:
         drawn = draw([scored[place] for place in places], resamples)
         values = dict(zip(places, drawn.values.T, strict=True))
@@ -115,9 +116,10 @@ def _ranks(values: Mapping[int, Floats]) -> dict[int, tuple[int, int]]:
 
 def _differences(scored: Mapping[int, Scored], values: Mapping[int, Floats], baseline: int) -> dict[int, Difference]:
     found: dict[int, tuple[Estimate, float]] = {}
+    of_baseline = scored[baseline].once().mean()
     for place in values.keys() - {baseline}:
         resampled = values[place] - values[baseline]
-        value = scored[place].once().mean() - scored[baseline].once().mean()
+        value = scored[place].once().mean() - of_baseline
         if estimate := _estimate(value, resampled):
             found[place] = (estimate, p_value(resampled[~np.isnan(resampled)]))
     corrected = holm([p for _, p in found.values()])

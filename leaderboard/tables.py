@@ -76,7 +76,8 @@ def _result_tables(board: Board, key: TableKey, rows: Sequence[Row]) -> list[str
     results = [row.result for row in rows]
     partly = any(record.coverage < 1 for result in results for record in result.records)
     lines = [data_heading(key), "", *_ranking(board, rows)]
-    further = [_further_cells(result, _score_columns(board.task, results)) for result in results]
+    columns = _score_columns(board.task, results)
+    further = [_further_cells(result, columns) for result in results]
     if further[0]:
         lines += ["Further scores and folds:", "", *markdown_table(_numbered(rows, further))]
     lines += _class_table(board.task, key, results)

@@ -114,6 +114,8 @@ def rank_intervals(values: Floats) -> list[tuple[int, int]]:
 
     Rank 1 is the largest score; equal scores share the better rank.
     """
-    ranks = np.stack([1 + (values > column[:, None]).sum(axis=1) for column in values.T], axis=1)
+    rising = np.sort(values, axis=1)
+    not_above = [np.searchsorted(*pair, side="right") for pair in zip(rising, values, strict=True)]
+    ranks = 1 + values.shape[1] - np.stack(not_above)
     best, worst = np.percentile(ranks, TAILS, axis=0, method="inverted_cdf").astype(int).tolist()
     return list(zip(best, worst, strict=True))

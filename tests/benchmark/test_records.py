@@ -1,7 +1,9 @@
 import dataclasses
+import errno
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from helpers import make_record, read_records
@@ -15,6 +17,7 @@ from benchmark.records import (
     find_run,
     find_runs,
     is_stopped,
+    read_json,
     read_record,
     standings,
     was_stopped,
@@ -213,3 +216,17 @@ def test_work_stands_by_what_is_finished_then_by_what_runs_then_by_what_is_newes
     first.finish(make_record())
     fourth.write_state("interrupted", 2, {})
     assert standing() == ("finished", first.path)
+
+
+def test_a_file_that_is_replaced_on_another_machine_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    (tmp_path / "state.json").write_text('{"step": 3}')
+    read, tries = Path.read_text, []
+
+    def stale(path, *args, **keys):
+        tries.append(path)
+        if len(tries) == 1:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return read(path, *args, **keys)
+
+    monkeypatch.setattr(Path, "read_text", stale)
+    assert read_json(tmp_path / "state.json") == {"step": 3} and len(tries) == 2

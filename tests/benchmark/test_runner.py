@@ -13,6 +13,7 @@ import pytest
 from helpers import read_records
 
 from benchmark.cli import main
+from benchmark.data.datamodule import ClipDataModule
 from benchmark.paths import runs_root
 from benchmark.plan import RunOptions, make_plan
 
@@ -334,3 +335,22 @@ def test_ctrl_c_ends_a_real_process_with_code_3():
     assert "the same command resumes it" in process.stderr.read()
     (state,) = runs_root().glob("*/*/*/state.json")
     assert json.loads(state.read_text())["status"] == "interrupted"
+
+
+def test_a_run_says_that_it_is_alive_while_it_builds_its_store(monkeypatch):
+    """On another machine, one that is silent for ten minutes is taken for dead."""
+    beats, prepare = [], ClipDataModule.prepare_data
+
+    def slow(self):
+        (path,) = runs_root().glob("*/*/*/state.json")
+        before = path.stat().st_mtime_ns
+        deadline = time.monotonic() + 60
+        while path.stat().st_mtime_ns == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        beats.append(path.stat().st_mtime_ns > before)
+        prepare(self)
+
+    monkeypatch.setattr("benchmark.fitting.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(ClipDataModule, "prepare_data", slow)
+    assert main(FAST) == 0
+    assert beats == [True]

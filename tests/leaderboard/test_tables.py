@@ -290,3 +290,18 @@ def test_text_from_records_cannot_break_the_page(tmp_path):
     assert "\n# c" not in text and "](f)" not in text.replace(r"\](f)", "")
     text.encode()
     assert tables(text)
+
+
+def test_a_page_of_twice_the_results_asks_twice_as_often_what_is_shown(tmp_path, monkeypatch):
+    asked, is_shown = [], type(BAD).is_shown
+    monkeypatch.setattr(type(BAD), "is_shown", lambda task, key: asked.append(key) or is_shown(task, key))
+
+    def times(results):
+        asked.clear()
+        for number in range(results):
+            put_folds(tmp_path, dict.fromkeys(BAD.protocols[LODO], 0.8), group=f"g{number}", protocol=LODO)
+        page(tmp_path)
+        return len(asked)
+
+    few = times(4)
+    assert few < times(8) <= 2 * few

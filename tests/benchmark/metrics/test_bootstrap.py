@@ -209,3 +209,10 @@ def test_ranks_hold_95_per_cent_of_the_resamples():
 
 def test_equal_scores_share_the_better_rank():
     assert rank_intervals(np.tile([[0.5, 0.5, 0.4]], (100, 1))) == [(1, 1), (1, 1), (3, 3)]
+
+
+def test_ranks_of_many_results_with_ties_agree_with_scipy():
+    values = np.random.default_rng(11).integers(0, 9, size=(200, 40)) / 8
+    ranks = stats.rankdata(-values, method="min", axis=1)
+    expected = np.percentile(ranks, (2.5, 97.5), axis=0, method="inverted_cdf").astype(int)
+    assert rank_intervals(values) == list(zip(*expected.tolist(), strict=True))

@@ -79,7 +79,8 @@ def measure_backbone(used: Used, options: Options) -> dict[str, Any]:
     variants = {name: timed(call, device) for name, call in calls.items()}
     rates = measure(variants, batch * steps, 1 if options.quick else 3)
     found = {"name": used.name, "recipe": f"{used.task.name}/{used.system}", "shape": list(example.shape[1:])}
-    return found | {"batch": batch, "flops": flops, "rates": rates, "missing": missing}
+    learns = any(weight.requires_grad for weight in module.backbone.parameters())
+    return found | {"batch": batch, "flops": flops, "learns": learns, "rates": rates, "missing": missing}
 
 
 def _ways(network: nn.Module, name: str, layout: str, options: Options) -> dict[str, nn.Module]:
@@ -111,7 +112,7 @@ def tables(found: dict[str, Any]) -> list[Table]:
     units = [[name, number(median(rates) / 1e9), unit[name]] for name, rates in most.items()]
     best, every, failed = [], [], []
     for one in found["backbones"]:
-        for doing, times in (("training", 3), ("inference", 1)):
+        for doing, times in (("training", 3 if one["learns"] else 1), ("inference", 1)):
             medians = {name: median(rates) for name, rates in one["rates"].items() if name.startswith(doing)}
             quickest = max(medians, key=medians.__getitem__)
             flops = times * one["flops"]
@@ -135,8 +136,11 @@ def tables(found: dict[str, Any]) -> list[Table]:
         "clips/s",
         "share of peak",
     ]
-    note = "Backbone and head. GFLOP a clip: forward. Training, forward, backward and Adam, counts three times as much."
-    note += " The share is that of the matrix product in the same precision, measured in the same run."
+    note = (
+        "Backbone and head. GFLOP a clip: forward. Training, forward, backward and Adam, counts three times as much, "
+    )
+    note += "of a frozen backbone once. The share is that of the matrix product in the same precision, measured in the "
+    note += "same run; convolutions that need fewer products than they stand for go beyond it."
     if found["unused"]:
         note += f" No recipe uses {', '.join(found['unused'])}."
     made = [

@@ -22,6 +22,7 @@ import soxr
 import torch
 
 from benchmark.data.parallel import usable_cores
+from benchmark.data.sources import signal_of
 from benchmark.data.store import WaveformStore, build_store
 from benchmark.data.store_index import Clip
 from perf.isolated import ROOT, Child, start_librosa
@@ -120,7 +121,7 @@ def cutting(clips: list[Clip], store: WaveformStore, repeats: int) -> Rates:
     def cut_to_float() -> None:
         for batch in chosen:
             samples, gains, _ = store.cut(batch, starts, length)
-            samples * gains[:, None, None]
+            signal_of({"waveform": samples, "gain": gains})
 
     def stack(read: Callable[[Clip], npt.NDArray[np.float32]]) -> None:
         for batch in chosen:

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmark.data.parallel import usable_cores
+from benchmark.data.sources import signal_of
 from benchmark.errors import BenchmarkError
 from benchmark.plan import Plan, RunOptions, make_plan
 from benchmark.runner import Run, settle
@@ -160,8 +161,7 @@ class Suite:
         data = run.fitting.prepare(training).data
         data.setup()
         batch = data.train.__getitems__(range(len(data.train)))
-        waveform = batch["waveform"].float() * batch["gain"][:, None, None]
-        return waveform[:, 0].numpy(), batch["target"].argmax(1).numpy()
+        return signal_of(batch)[:, 0].numpy(), batch["target"].argmax(1).numpy()
 
 
 def make_data(root: Path, training: int, test: int) -> Path:

@@ -20,6 +20,11 @@ Batch = dict[str, Tensor]
 PIECE = 2**27  # samples copied at once
 
 
+def signal_of(batch: Mapping[str, Tensor]) -> Tensor:
+    """The float signal in [-1, 1] of a batch's waveforms, `(batch, channels, time)`."""
+    return batch["waveform"].to(torch.float32, copy=True).mul_(batch["gain"][:, None, None])
+
+
 class Source(Protocol):
     """Gives the waveforms or the features of windows.
 

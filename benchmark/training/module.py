@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from benchmark.data.datamodule import Batch, ClipDataModule, Example
+from benchmark.data.sources import signal_of
 from benchmark.errors import InputError
 from benchmark.losses.virtual_adversarial import frozen_statistics
 from benchmark.metrics.clips import ClipPredictions, ClipTable
@@ -148,7 +149,7 @@ class TaskModule(RecipeNetwork, ABC):
     def _input(self, batch: Batch, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if "features" in batch:
             return self.feature_input(batch["features"], batch["frames_heard"], labels)
-        return self.network_input(_waveform(batch), batch["length"], labels)
+        return self.network_input(signal_of(batch), batch["length"], labels)
 
     def on_fit_start(self) -> None:
         """Fit normalisation on the training windows, once, and the loss on their clips' labels; switch on what is fast.
@@ -208,7 +209,7 @@ class TaskModule(RecipeNetwork, ABC):
         """Features of batches after the first `n_transforms` transforms."""
         for batch in batches:
             batch = self.transfer_batch_to_device(batch, self.device, 0)
-            yield self.features(_waveform(batch), batch["length"], n_transforms)
+            yield self.features(signal_of(batch), batch["length"], n_transforms)
             self.beat()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -344,8 +345,3 @@ class TaskModule(RecipeNetwork, ABC):
     def on_test_epoch_end(self) -> None:
         """Keep the test scores and the table of predictions for the record."""
         self.log_dict({f"test/{key}": value for key, value in self._score_epoch().items() if value is not None})
-
-
-def _waveform(batch: Batch) -> Tensor:
-    """The float signal of a batch from the store."""
-    return batch["waveform"].float() * batch["gain"][:, None, None]

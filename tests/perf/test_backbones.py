@@ -13,7 +13,7 @@ PEAKS = {"product, float32": [2e11], "product, TF32": [8e11], "product, bf16": [
 
 
 def found(rates, missing):
-    one = {"name": "CNN4", "recipe": "asc/cnn4", "shape": [1, 320, 64], "batch": 4, "flops": 1e9}
+    one = {"name": "CNN4", "recipe": "asc/cnn4", "shape": [1, 320, 64], "batch": 4, "flops": 1e9, "learns": True}
     return {"peaks": PEAKS, "unused": ["Other"], "backbones": [one | {"rates": rates, "missing": missing}]}
 
 

@@ -25,6 +25,7 @@ TRAINING = {
     "recipe": {"trainer": {"max_steps": 8, "precision": "auto"}, "data": {"cache_features": True}},
     "rates": {
         "the suite": [6400.0, 6400.0],
+        "the suite, bf16-mixed": [5000.0, 5000.0],
         "plain loop": [3200.0, 1600.0],
         "network alone: float32, channels first": [4000.0, 4000.0],
         "network alone: bf16, channels last": [8000.0, 6400.0],
@@ -49,13 +50,13 @@ def test_the_recipe_is_projected_from_start_steps_and_scoring():
 
 def test_ratios_are_to_the_quickest_setting_and_to_the_plain_loop():
     rows = rows_of(CPU, training=TRAINING)
-    assert rows["training throughput to that of the network alone in its quickest setting"][0] == "0.9"
-    assert rows["training throughput to the plain loop"] == ["3", "at least 3", "met"]
+    assert rows["training throughput (the suite) to that of the network alone in its quickest setting"][0] == "0.9"
+    assert rows["training throughput (the suite) to the plain loop"] == ["3", "at least 3", "met"]
 
 
 def test_an_aim_for_other_machines_is_not_missed_here():
     rows = rows_of(CPU | {"bfloat16 instructions": "none"}, training=TRAINING)
-    assert rows["training throughput to the plain loop"][2] == "not asked here: 1 times the target"
+    assert rows["training throughput (the suite) to the plain loop"][2] == "not asked here: 1 times the target"
     assert rows[WHOLE][2].startswith("not asked here")
 
 

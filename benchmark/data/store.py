@@ -9,6 +9,7 @@ index named is written over or cut off, even when its clip is gone: a store that
 Opening trusts the disk: it compares sizes only. `WaveformStore.verify` reads every sample.
 """
 
+import errno
 import hashlib
 import os
 import time
@@ -262,12 +263,20 @@ def _decode(clip: Clip, sample_rate: int, mono: bool, on_error: OnError, channel
             raise InputError(f"{len(waveform)} channels instead of {channels}", clip.path, remedy)
         samples, gain = to_int16(convert(clip.path, waveform, rate, sample_rate, mono))
     except InputError as error:
-        if on_error == "stop" or not clip.path.parent.is_dir():  # its disk is gone
+        if on_error == "stop" or _is_gone(clip.path.parent):
             raise
         return Row(clip.clip_id, 0, 0, 0, 0, 1.0, *source, 0, str(error).splitlines()[0]), np.empty((0, 0), np.int16)
     channels, length = samples.shape
     crc = checksum(clip.clip_id, length, channels, float(gain), [samples.data])
     return Row(clip.clip_id, 0, length, channels, rate, float(gain), *source, crc, ""), samples
+
+
+def _is_gone(folder: Path) -> bool:
+    """Whether a folder is not there any more, as when its disk is not; a name that no file system takes never was."""
+    try:
+        return not folder.is_dir()
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
 
 
 def _build(

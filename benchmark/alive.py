@@ -1,6 +1,9 @@
-"""Whether a process of this machine still is there: its number alone may by now be another's."""
+"""Signs of life: of processes of this machine, whose number alone may by now be another's, and to other machines."""
 
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -31,3 +34,21 @@ def is_alive(pid: int, since: int | None) -> bool:
     except PermissionError:  # another user's, whose processes the system may hide
         return True
     return not Path("/proc/self/stat").exists()  # where it is, the process has ended and nobody has asked how
+
+
+@contextmanager
+def repeating(sign: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Give a sign of life every so many seconds while the block goes on."""
+    done = threading.Event()
+
+    def repeat() -> None:
+        while not done.wait(seconds):
+            sign()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -1,7 +1,6 @@
 """One training of a run: a recipe's parts on its data, from fresh or given weights to those that are scored."""
 
 import math
-import threading
 import time
 import warnings
 import zipfile
@@ -17,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.strategies import DDPStrategy
 
+from benchmark.alive import repeating
 from benchmark.checkpoints import WholeCheckpoints, save
 from benchmark.data.datamodule import ClipDataModule, Labels
 from benchmark.data.store_index import store_folder
@@ -106,7 +106,7 @@ class Fitting:
             plan.inventory, store, settings, plan.protocol, self.fold, seed, classes
         )
         self._data = data
-        with self.timed("data"), self._beating():
+        with self.timed("data"), repeating(self.say, BEAT_SECONDS):
             share(data.prepare_data)
         module: TaskModule = plan.task.load("module")(recipe, classes, drawn)
         return Trained(recipe, module, data)
@@ -188,23 +188,6 @@ class Fitting:
 
     def _checkpoint(self, name: str, training: Training) -> Path:
         return self.folder.checkpoint(f"{name}-{training.name}" if training.name else name)
-
-    @contextmanager
-    def _beating(self) -> Iterator[None]:
-        """Say every minute that the run is alive, while it does what may take hours and has no steps."""
-        done = threading.Event()
-
-        def beat() -> None:
-            while not done.wait(BEAT_SECONDS):
-                self.say()
-
-        beating = threading.Thread(target=beat, daemon=True)
-        beating.start()
-        try:
-            yield
-        finally:
-            done.set()
-            beating.join()
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:

@@ -10,16 +10,16 @@ import fcntl
 import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from rich.console import Console
 
-from benchmark.alive import is_alive, started
+from benchmark.alive import is_alive, repeating, started
 
 TOUCH_SECONDS = 5.0
 SILENT_SECONDS = 120.0  # a shared file system may show touches a minute late
@@ -35,18 +35,15 @@ def locked(path: Path, doing: str) -> Iterator[None]:
         path: The lock file; its folder is there.
         doing: What the other process then does, e.g. `builds /cache/stores/bad`.
     """
-    holder, done = path.with_name(f"{path.name}.holder"), threading.Event()
+    holder = path.with_name(f"{path.name}.holder")
     mine = json.dumps([socket.gethostname(), os.getpid(), started(os.getpid())])
     with path.open("w") as handle:
         on_this_machine = _lock(handle, doing)
         _claim(holder, mine, doing, on_this_machine)
-        touching = threading.Thread(target=_touch, args=(holder, done), daemon=True)
-        touching.start()
         try:
-            yield
+            with repeating(partial(_touch, holder), TOUCH_SECONDS):
+                yield
         finally:
-            done.set()
-            touching.join()
             if _look(holder)[0] == mine:
                 holder.unlink(missing_ok=True)
 
@@ -137,10 +134,9 @@ def _is_alive(content: str) -> bool:
     return is_alive(pid, since)
 
 
-def _touch(holder: Path, done: threading.Event) -> None:
-    while not done.wait(TOUCH_SECONDS):
-        with suppress(OSError):
-            os.utime(holder)
+def _touch(holder: Path) -> None:
+    with suppress(OSError):
+        os.utime(holder)
 
 
 def _say_waiting(doing: str) -> None:

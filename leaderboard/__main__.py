@@ -20,7 +20,8 @@ from benchmark.registry import Task, all_tasks
 from leaderboard import RECORDS, TABLES, Run, load_runs
 from leaderboard.boards import Board, make_board
 from leaderboard.compare import compare, print_comparison
-from leaderboard.overview import PAGE, readme_block, render_overview, with_block
+from leaderboard.markdown import with_block
+from leaderboard.overview import BEGIN, END, PAGE, SUMMARY, readme_block, render_overview
 from leaderboard.submit import submit
 from leaderboard.tables import render
 
@@ -103,7 +104,9 @@ def write_tables(arguments: argparse.Namespace) -> None:
         _write(arguments.out / f"{board.task.name}.md", render(board, local=False))
     _write(arguments.out / PAGE, render_overview(boards, local=False))
     if arguments.out == TABLES:
-        _write(README, with_block(README.read_text(encoding="utf-8"), readme_block(boards), README))
+        _write(
+            README, with_block(README.read_text(encoding="utf-8"), readme_block(boards), BEGIN, END, README, SUMMARY)
+        )
     _write_local([_board(task, local) for task in all_tasks().values()])
     if not local:
         sys.stdout.write(

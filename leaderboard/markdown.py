@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmark.errors import InputError
 
 TEXT_COLUMNS = {
     "system", "selection", "device", "precision", "commit", "class", "split", "source", "table",
@@ -69,3 +72,24 @@ def fraction(value: float, sign: str = "") -> str:
 
 def _one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+
+
+def with_block(text: str, block: str, begin: str, end: str, path: Path, what: str) -> str:
+    """A document with another block between two markers.
+
+    Args:
+        text: The document.
+        block: What to put there.
+        begin: The marker before it.
+        end: The marker behind it.
+        path: Where the document lies, for the error.
+        what: What the block is, for the error.
+
+    Raises:
+        InputError: It has not the two markers.
+    """
+    before, opened, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not opened or not closed:
+        raise InputError(f"no place for {what}", path, f"put these two lines there: {begin} {end}")
+    return f"{before}{begin}\n\n{block}\n{end}{after}"

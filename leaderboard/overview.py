@@ -1,9 +1,7 @@
 """The boards of all tasks to one page, and to the block of the README that names the best results."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from benchmark.errors import InputError
 from benchmark.published import PublishedRow
 from leaderboard.boards import Board, Row
 from leaderboard.markdown import NONE, Markdown, bold_best, escape, fraction, markdown_table
@@ -14,6 +12,7 @@ from leaderboard.tables import interval_cell, score_cell
 PAGE = "README.md"
 BEGIN = "<!-- leaderboard: begin, written by `make leaderboard` -->"
 END = "<!-- leaderboard: end -->"
+SUMMARY = "the leaderboard's summary"
 SHARED = {
     "full": "all official data",
     "mini": "pipeline check on synthetic data, not comparable with any published score",
@@ -76,24 +75,6 @@ def readme_block(boards: Sequence[Board]) -> str:
         [_published_cells(board, row, row.source) | {"system": row.system} for board, row in baselines]
     )
     return "\n".join(lines)
-
-
-def with_block(text: str, block: str, path: Path) -> str:
-    """A document with another block between its markers.
-
-    Args:
-        text: The document.
-        block: What to put there.
-        path: Where the document lies, for the error.
-
-    Raises:
-        InputError: It has not the two markers.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InputError("no place for the leaderboard's summary", path, f"put these two lines there: {BEGIN} {END}")
-    return f"{before}{begin}\n\n{block}\n{end}{after}"
 
 
 def _default_protocol(board: Board) -> str:

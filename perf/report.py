@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import InputError
 from benchmark.records import write_text
+from leaderboard.markdown import with_block
 from perf import backbones, commands, frontend, store, training
 from perf.isolated import ROOT
 from perf.measuring import Table
@@ -43,13 +43,9 @@ def with_reports(text: str, folder: Path) -> str:
     Raises:
         InputError: It has not the two markers.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InputError("no place for the reports", PAGE, f"put these two lines there: {BEGIN} {END}")
     pages = [render(path.stem, read_report(path)) for path in sorted(folder.glob("*.json"))]
     reports = "\n".join(pages or ["No machine has been measured yet.\n"])
-    return f"{before}{begin}\n\n{reports}\n{end}{after}"
+    return with_block(text, reports, BEGIN, END, PAGE, "the reports")
 
 
 def render(name: str, report: dict[str, Any]) -> str:
